@@ -1,0 +1,1 @@
+"""Seeds, checks, paths, device, profiles: what every room stands on."""

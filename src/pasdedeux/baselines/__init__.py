@@ -1,0 +1,1 @@
+"""The competing methods, one file each."""

@@ -1,0 +1,1 @@
+"""Learned parts, shared by the papers."""

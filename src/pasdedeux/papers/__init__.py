@@ -1,0 +1,3 @@
+"""One story each: settings, parts, losses, step, evaluate."""
+
+PAPERS = ("fusion",)
