@@ -1,0 +1,113 @@
+"""What the papers print, read from `references/<paper>.toml`.
+
+Printed numbers are kept as text, digit for digit: `39742.2` also says that the paper rounded to one
+decimal. Positions and units are the paper's own.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pasdedeux.base.checks import choice, refuse
+
+FOLDER = Path(__file__).resolve().parents[1] / "references"
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One printed table: `text[row][column]` as printed, `printed[row][column]` as numbers."""
+
+    paper: str  # name of the references file, e.g. "fusion"
+    table: str  # its number, e.g. "1"
+    title: str
+    where: str  # section of the paper
+    source: str  # authors, title, venue and arXiv number
+    unit: str
+    note: str
+    columns: tuple[str, ...]
+    text: Mapping[str, Mapping[str, str]]
+    better: Mapping[str, Better]  # per column
+
+    def __post_init__(self) -> None:
+        for row, cells in self.text.items():
+            wrong = set(cells) ^ set(self.columns)
+            refuse(bool(wrong), f"row {row!r} of {self.title!r} and its columns differ in {wrong}.")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows in the order of the paper."""
+        return tuple(self.text)
+
+    @property
+    def printed(self) -> dict[str, dict[str, float]]:
+        """The printed numbers in the unit of the paper."""
+        return {
+            row: {column: float(cell) for column, cell in cells.items()}
+            for row, cells in self.text.items()
+        }
+
+    def decimals(self, row: str, column: str) -> int:
+        """Return how many decimals the paper prints in this cell."""
+        return len(self.text[row][column].partition(".")[2])
+
+    def half_unit(self, row: str, column: str) -> float:
+        """Return how far rounding may have moved the printed number, half of its last digit."""
+        return 0.5 * 10.0 ** -self.decimals(row, column)
+
+
+@dataclass(frozen=True)
+class StatedClaim:
+    """A sentence of the paper that a measurement can decide."""
+
+    id: str
+    text: str  # in our words
+    where: str  # where the paper says it
+
+
+@cache
+def _file(paper: str) -> dict[str, Any]:
+    choice("paper", paper, sorted(file.stem for file in FOLDER.glob("*.toml")))
+    return tomllib.loads((FOLDER / f"{paper}.toml").read_text(encoding="utf-8"))
+
+
+def reference(paper: str, table: str | int) -> Reference:
+    """Return the printed table called `table` of `paper`.
+
+    Raises `ValueError` with the nearest name when there is no such paper or table, and when a row
+    does not have one number per column.
+    """
+    content = _file(paper)
+    entry = content["tables"][choice("table", str(table), tuple(content["tables"]))]
+    columns, named = tuple(entry["columns"]), entry["better"]
+    better: dict[str, Better] = (
+        dict.fromkeys(columns, named)
+        if isinstance(named, str)
+        else {column: named.get(column, "neither") for column in columns}
+    )
+    about = content["paper"]
+    text: dict[str, dict[str, str]] = {}
+    for row, cells in entry["printed"].items():
+        lengths = f"{len(cells)} numbers for {len(columns)} columns"
+        refuse(len(cells) != len(columns), f"table {table} of {paper}, row {row!r}: {lengths}.")
+        text[row] = dict(zip(columns, cells, strict=True))
+    return Reference(
+        paper=paper,
+        table=str(table),
+        title=entry["title"],
+        where=entry["where"],
+        source=f"{about['authors']}: {about['title']}. {about['venue']}, arXiv {about['arxiv']}",
+        unit=entry["unit"],
+        note=entry["note"],
+        columns=columns,
+        text=text,
+        better=better,
+    )
+
+
+def stated_claims(paper: str) -> dict[str, StatedClaim]:
+    """Return the testable sentences of `paper` by their id, in the order of the file."""
+    return {claim["id"]: StatedClaim(**claim) for claim in _file(paper)["claims"]}
