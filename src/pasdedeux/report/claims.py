@@ -1,0 +1,192 @@
+"""The sentences of a paper, each decided by measurements over seeds.
+
+A claim *holds* or *does not hold* only when the evidence leaves no doubt at the 95 % level, is
+*undecided* while it does, and is *not run* when a measurement that it needs is missing. A claim of
+several parts holds when every part holds and fails as soon as one part fails.
+
+Differences are taken seed by seed, so that what two systems share under one seed cancels. Their
+interval is Student's t: with the three to five seeds of a run a bootstrap over seeds has only a
+handful of different resamples and comes out far too narrow.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from pasdedeux.base.checks import refuse
+from pasdedeux.base.files import write_text
+from pasdedeux.report.markup import html_grid, markdown_grid
+from pasdedeux.report.reference import StatedClaim
+from pasdedeux.report.table import Measurement
+
+Outcome = Literal["holds", "does not hold", "undecided", "not run"]
+CONFIDENCE = 0.95
+RULE = (
+    "holds / does not hold: every part is clear at the 95 % level over paired seeds, or one part "
+    "clearly fails; undecided: the interval includes no difference, or there is one seed only; "
+    "not run: a measurement is missing."
+)
+FIELDS = ("id", "text", "where", "verdict", "evidence", "n", "data", "profile")
+
+
+class Part(NamedTuple):
+    """One test of a claim: its outcome, what was seen, over how many seeds."""
+
+    verdict: Outcome
+    evidence: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper with the verdict that our runs give on it."""
+
+    id: str
+    text: str
+    where: str
+    verdict: Outcome
+    evidence: str
+    n: int  # seeds behind the weakest part
+
+
+def by_seed(measurements: Iterable[Measurement], row: str, column: str) -> dict[int, float]:
+    """Return value by seed of one cell; empty when it did not run."""
+    return {m.seed: m.value for m in measurements if (m.row, m.column) == (row, column)}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return mean and the two ends of its 95 % t interval; infinite ends with one value."""
+    refuse(not values, "an interval needs at least one value, got none.")
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, -math.inf, math.inf
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
+
+
+def compare(
+    ours_a: Mapping[int, float],
+    ours_b: Mapping[int, float],
+    *,
+    lower: bool = True,
+    what: str = "a - b",
+) -> Part:
+    """Return whether `a` lies below `b` (above, with `lower=False`) over the seeds they share.
+
+    Both map seed to value. Raises `ValueError` when a value is not finite.
+    """
+    seeds = sorted(set(ours_a) & set(ours_b))
+    if not seeds:
+        return Part("not run", f"{what}: no seed in common", 0)
+    pairs = [(ours_a[seed], ours_b[seed]) for seed in seeds]
+    told = f"{what}: values {pairs} are not all finite; leave failed runs out."
+    refuse(not np.isfinite(pairs).all(), told)
+    mean, low, high = interval([a - b for a, b in pairs])
+    bounds = f"[{low:+.3g}, {high:+.3g}]" if len(seeds) > 1 else "[one seed, no interval]"
+    side = (high < 0) - (low > 0)  # +1 clearly below, -1 clearly above, 0 neither
+    verdicts: dict[int, Outcome] = {1: "holds", -1: "does not hold", 0: "undecided"}
+    verdict = verdicts[side if lower else -side]
+    return Part(verdict, f"{what} = {mean:+.3g} {bounds}", len(seeds))
+
+
+def observe(seen: Mapping[int, bool], *, what: str, least: int = 2) -> Part:
+    """Return whether something that is there or not was there under every seed.
+
+    It holds when true in all, fails when false in all, and is undecided when seeds disagree or
+    fewer than `least` ran. A fact about the data needs no second seed: `least=1`.
+    """
+    if not seen:
+        return Part("not run", f"{what}: no seed", 0)
+    count = sum(seen.values())
+    verdict: Outcome = "undecided"
+    if len(seen) >= least and count in (0, len(seen)):
+        verdict = "holds" if count else "does not hold"
+    return Part(verdict, f"{what}: {count} of {len(seen)} seeds", len(seen))
+
+
+def decide(stated: StatedClaim, parts: Sequence[Part]) -> Claim:
+    """Return the claim that `stated` makes, decided by `parts`; none means not run.
+
+    The evidence names first what speaks against the claim.
+    """
+    verdicts = {part.verdict for part in parts}
+    order: tuple[Outcome, ...] = ("does not hold", "not run", "undecided", "holds")
+    verdict = next((v for v in order if v in verdicts), "not run")
+    listed = sorted(parts, key=lambda part: order.index(part.verdict))
+    evidence = "; ".join(f"{part.evidence} ({part.verdict}, n={part.n})" for part in listed)
+    n = min((part.n for part in parts), default=0)
+    return Claim(stated.id, stated.text, stated.where, verdict, evidence or "no run", n)
+
+
+@dataclass(frozen=True, repr=False)
+class Claims:
+    """All claims of a paper; a notebook shows them, `write` puts them into files."""
+
+    claims: tuple[Claim, ...]
+    data_notice: str
+    profile: str
+
+    def __post_init__(self) -> None:
+        ids = [claim.id for claim in self.claims]
+        refuse(len(set(ids)) != len(ids), f"a claim comes twice in {ids}.")
+
+    def __repr__(self) -> str:
+        return f"Claims({', '.join(f'{claim.id}: {claim.verdict}' for claim in self.claims)})"
+
+    def _lines(self) -> list[list[str]]:
+        return [[c.text, c.where, c.verdict, c.evidence] for c in self.claims]
+
+    @property
+    def caption(self) -> str:
+        """What the claims were decided on."""
+        return f"Claims of the paper. Data: {self.data_notice} Profile: {self.profile}."
+
+    def markdown(self) -> str:
+        """Return the claims as a Markdown table with the rule below it."""
+        grid = markdown_grid(["claim", "where", "verdict", "evidence"], self._lines(), text=4)
+        return f"**{self.caption}**\n\n{grid}\n{RULE}\n"
+
+    def csv(self) -> str:
+        """Return one line per claim with the fields of `Claim`, data and profile."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(FIELDS)
+        for claim in self.claims:
+            values = [getattr(claim, field.name) for field in fields(claim)]
+            writer.writerow([*values, self.data_notice, self.profile])
+        return out.getvalue()
+
+    def write(self, folder: Path) -> None:
+        """Write `claims.csv` and `claims.md` into `folder`, each whole or not at all."""
+        write_text(Path(folder) / "claims.csv", self.csv())
+        write_text(Path(folder) / "claims.md", self.markdown())
+
+    def _repr_html_(self) -> str:
+        header = ["claim", "where", "verdict", "evidence"]
+        return html_grid(header, self._lines(), caption=self.caption) + f"<p>{RULE}</p>"
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+
+def read(path: Path) -> Claims:
+    """Return the claims written to the CSV at `path`; `ValueError` naming it when it is another."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        header, lines = tuple(reader.fieldnames or ()), list(reader)
+    told = f"{Path(path).name} holds no claims of ours (columns {header}); write it again."
+    refuse(header != FIELDS or not lines, told)
+    names = [field.name for field in fields(Claim)]
+    claims = tuple(
+        Claim(**{name: int(line[name]) if name == "n" else line[name] for name in names})
+        for line in lines
+    )
+    return Claims(claims, lines[0]["data"], lines[0]["profile"])
