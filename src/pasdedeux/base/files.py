@@ -13,7 +13,7 @@ from pathlib import Path
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it only when the block ends well.
 
-    A process killed inside the block leaves the old file untouched. Missing parent folders are made.
+    A process killed inside the block leaves the old file untouched. Missing parents are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ def _is_project(folder: Path) -> bool:
 
 def root() -> Path:
     """Return the project's root: the nearest `pyproject.toml` of pasdedeux above the working
-    directory, else above this file, else the working directory itself (installed as a wheel)."""
+    directory, else above this file, else the working directory itself (installed as a wheel).
+    """
     here, package = Path.cwd(), Path(__file__).resolve()
     for folder in (here, *here.parents, *package.parents):
         if _is_project(folder):

@@ -1,4 +1,4 @@
-"""Progress of long work: plain lines for people and log files, a small file for the runner's bar."""
+"""Progress of long work: plain lines for people and logs, a small file for the runner's bar."""
 
 import json
 import os
