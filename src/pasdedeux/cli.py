@@ -1,0 +1,131 @@
+"""The command line: `pasdedeux run | data | report | table | cost | doctor`.
+
+Each command imports what it needs when it is called, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pasdedeux.base.profiles import PROFILES
+
+USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command and return its exit code; wrong input is told in one line, code 2."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return asked.command(asked)
+    except ValueError as error:
+        print(f"pasdedeux {asked.name}: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # the reader, for example `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pasdedeux", description="Run and read the notebooks.")
+    commands = parser.add_subparsers(dest="name", required=True)
+
+    run = commands.add_parser("run", help="execute one notebook and record how it went")
+    run.add_argument("notebook", help="its number, name or file: 20, 20_fusiongan, ...")
+    run.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", dest="pairs")
+    run.add_argument("--timeout", type=float, metavar="SECONDS", help="longest time for one cell")
+    run.set_defaults(command=_run)
+
+    data = commands.add_parser("data", help="what data was found, its licence and citation")
+    data.set_defaults(command=_data)
+    fetch = data.add_subparsers(dest="action").add_parser("fetch", help="download a corpus once")
+    fetch.add_argument("corpus", help="for example wjazzd")
+    fetch.set_defaults(command=_fetch)
+
+    report = commands.add_parser("report", help="gather tables, figures and notebooks in one page")
+    report.set_defaults(command=_report)
+    table = commands.add_parser("table", help="print the tables of a profile and where they lie")
+    table.set_defaults(command=_table)
+    for command in (run, report, table):
+        command.add_argument("--profile", choices=PROFILES, default="quick")
+
+    cost = commands.add_parser("cost", help="how long each profile takes")
+    cost.set_defaults(command=_cost)
+    doctor = commands.add_parser("doctor", help="the environment, to be pasted into a bug report")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine import notebooks, parameters, runner
+
+    known = parameters.declared(notebooks.file(asked.notebook))
+    outcome = runner.run(
+        asked.notebook,
+        asked.profile,
+        parameters.from_text(asked.pairs, known),
+        cell_timeout_seconds=asked.timeout,
+    )
+    stream = sys.stdout if outcome.status == "ok" else sys.stderr
+    print(f"{outcome.message}\n{_shown(outcome.notebook)}", file=stream)
+    return outcome.exit_code
+
+
+def _data(_asked: argparse.Namespace) -> int:
+    from pasdedeux.data import sources
+
+    print(sources.overview())
+    return 0
+
+
+def _fetch(asked: argparse.Namespace) -> int:
+    from pasdedeux.data import sources
+
+    print(f"{asked.corpus} lies in {_shown(sources.fetch(asked.corpus))}")
+    return 0
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from pasdedeux.report import pages
+
+    print(f"report: {_shown(pages.build(asked.profile))}")
+    return 0
+
+
+def _table(asked: argparse.Namespace) -> int:
+    from pasdedeux.base.paths import results
+
+    found = sorted(results(asked.profile).glob("*/*table*.md"))
+    for path in found:
+        print(f"{path.read_text(encoding='utf-8').strip()}\n")
+    for path in found:
+        print(f"table: {_shown(path)} (also .csv and .tex)")
+    if not found:
+        print(f"no tables at profile {asked.profile} yet; `make reproduce PROFILE={asked.profile}`")
+    return 0
+
+
+def _cost(_asked: argparse.Namespace) -> int:
+    from pasdedeux.engine.cost import summary
+
+    for profile in PROFILES:
+        print(summary(profile))
+    return 0
+
+
+def _doctor(_asked: argparse.Namespace) -> int:
+    from pasdedeux.report import provenance
+
+    for name, value in provenance.environment().items():
+        print(f"{name}: {value}")
+    return 0
+
+
+def _shown(path: object) -> str:
+    """Return `path` from the working directory where that is shorter."""
+    near = os.path.relpath(path)
+    return min(near, str(path), key=len)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What a profile costs in time: measured where a sidecar tells, else the list's estimate."""
+
+import json
+from typing import NamedTuple
+
+from pasdedeux.base.paths import results
+from pasdedeux.engine.notebooks import NOTEBOOKS, Notebook
+
+SECONDS_A_MINUTE = 60.0
+
+
+class Cost(NamedTuple):
+    """Minutes of one notebook at one profile; `machine` is None for an estimate."""
+
+    notebook: str
+    minutes: float
+    machine: str | None
+
+
+def cost(profile: str) -> list[Cost]:
+    """Return the cost of each notebook at `profile`.
+
+    A sidecar of a good run under `results/<profile>` (committed with the project or written on
+    this machine) is believed; a notebook that has none counts with the list's estimate.
+    """
+    return [_cost(notebook, profile) for notebook in NOTEBOOKS]
+
+
+def summary(profile: str) -> str:
+    """Return one line: the minutes of all notebooks at `profile` and where the figure is from."""
+    costs = cost(profile)
+    total = sum(item.minutes for item in costs)
+    machines = sorted({item.machine for item in costs if item.machine is not None})
+    measured = sum(item.machine is not None for item in costs)
+    parts = [f"measured for {measured} of {len(costs)} notebooks on {', '.join(machines)}"]
+    if measured < len(costs):
+        parts = [*(parts if measured else []), "the rest estimated" if measured else "estimated"]
+    return f"{profile}: about {_spoken(total)} ({', '.join(parts)})"
+
+
+def _cost(notebook: Notebook, profile: str) -> Cost:
+    sidecar = results(profile) / "notebooks" / f"{notebook.name}.json"
+    if not sidecar.is_file():
+        return Cost(notebook.name, notebook.minutes_at(profile), None)
+    told = json.loads(sidecar.read_text(encoding="utf-8"))
+    return Cost(notebook.name, told["wall_seconds"] / SECONDS_A_MINUTE, told["device"])
+
+
+def _spoken(minutes: float) -> str:
+    if minutes < 90:
+        return f"{max(minutes, 1):.0f} min"
+    return f"{minutes / 60:.1f} h"

@@ -1,0 +1,133 @@
+"""The one list of notebooks: what each needs, what it leaves behind and about what it costs.
+
+The runner, the Snakemake graph, the command line and the tests read this list; a new notebook is
+one more entry here. Numbers 02-19 and 30-99 are free for the papers to come.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pasdedeux.base.checks import nearest, refuse
+from pasdedeux.base.paths import root
+from pasdedeux.base.profiles import PROFILES
+
+NAME = re.compile(r"\d\d_[a-z0-9_]+")
+MINUTES_UNKNOWN = 30.0
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One entry of the list.
+
+    name: file name under `notebooks/` without its ending, `NN_topic`.
+    needs: names of the notebooks that must have run before, at the same profile.
+    outputs: files it writes besides the executed notebook, relative to `results/<profile>`.
+    corpora: sub-folders of the user's data folder it reads when they are there.
+    gpu: whether it asks for an accelerator at the profiles `gpu` and `paper`.
+    minutes: measured or estimated wall time at each profile; a cluster allows four times as long.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    corpora: tuple[str, ...] = ()
+    gpu: bool = False
+    minutes: Mapping[str, float] = field(default_factory=dict)
+    cores: int = 2
+    memory_megabytes: int = 4000
+
+    def __post_init__(self) -> None:
+        """Refuse a name, profile or output path that the graph could not use."""
+        refuse(
+            not NAME.fullmatch(self.name),
+            f"a notebook's name is NN_topic in lower case, got {self.name!r}.",
+        )
+        for profile in self.minutes:
+            refuse(
+                profile not in PROFILES,
+                f"{self.name}: minutes name the profile {profile!r}.{nearest(profile, PROFILES)}",
+            )
+        for output in self.outputs:
+            refuse(
+                Path(output).is_absolute() or ".." in Path(output).parts,
+                f"{self.name}: outputs are relative to results/<profile>, got {output!r}.",
+            )
+
+    @property
+    def path(self) -> Path:
+        """The notebook's file."""
+        return root() / "notebooks" / f"{self.name}.ipynb"
+
+    def minutes_at(self, profile: str) -> float:
+        """Return the expected wall time in minutes at `profile`."""
+        return self.minutes.get(profile, MINUTES_UNKNOWN)
+
+
+NOTEBOOKS: tuple[Notebook, ...] = (
+    Notebook("00_start_here", minutes={"quick": 0.2, "laptop": 0.2, "gpu": 0.2, "paper": 0.2}),
+    Notebook(
+        "01_melody_data",
+        corpora=("wjazzd",),
+        minutes={"quick": 0.5, "laptop": 0.7, "gpu": 0.7, "paper": 1.0},
+    ),
+    Notebook(
+        "20_fusiongan",
+        corpora=("wjazzd",),
+        gpu=True,
+        minutes={"quick": 1.0, "laptop": 30.0, "gpu": 25.0},
+    ),
+    Notebook(
+        "21_fusiongan_tables",
+        needs=("20_fusiongan",),
+        outputs=("fusion/table_1.csv", "fusion/table_1.md", "fusion/table_1.tex"),
+        corpora=("wjazzd",),
+        minutes={"quick": 0.5, "laptop": 1.0, "gpu": 1.0},
+    ),
+)
+
+
+def ordered(notebooks: Sequence[Notebook] = NOTEBOOKS) -> tuple[Notebook, ...]:
+    """Return `notebooks` with each one after those it needs, else in the order given.
+
+    Raises `ValueError` for a name given twice, a need that is not in the list, or a circle.
+    """
+    known = {notebook.name: notebook for notebook in notebooks}
+    refuse(len(known) < len(notebooks), "two notebooks have the same name; rename one.")
+    done: list[Notebook] = []
+    waiting = list(notebooks)
+    for notebook in notebooks:
+        for need in notebook.needs:
+            refuse(need not in known, f"{notebook.name} needs {need!r}.{nearest(need, known)}")
+    while waiting:
+        names = {notebook.name for notebook in done}
+        ready = [notebook for notebook in waiting if names.issuperset(notebook.needs)]
+        circle = ", ".join(notebook.name for notebook in waiting)
+        refuse(not ready, f"these notebooks need each other in a circle: {circle}.")
+        done.append(ready[0])
+        waiting.remove(ready[0])
+    return tuple(done)
+
+
+def file(asked: str | Path) -> Path:
+    """Return the file of the notebook that `asked` means.
+
+    `asked` is a path, a name with or without its ending, or its number: `20`, `20_fusiongan` and
+    `notebooks/20_fusiongan.ipynb` are the same. Raises `ValueError` with the nearest name.
+    """
+    given = Path(asked).expanduser()
+    if given.suffix == ".ipynb" and given.is_file():
+        return given.resolve()
+    folder = root() / "notebooks"
+    for candidate in (folder / given.name, folder / f"{given.name}.ipynb"):
+        if candidate.suffix == ".ipynb" and candidate.is_file():
+            return candidate
+    present = sorted(path.stem for path in folder.glob("*.ipynb"))
+    numbered = [name for name in present if name.split("_")[0] == given.name]
+    if len(numbered) == 1:
+        return folder / f"{numbered[0]}.ipynb"
+    raise ValueError(
+        f"no notebook {str(asked)!r}.{nearest(given.stem, present)} "
+        f"Present: {', '.join(present) or 'none'}."
+    )
