@@ -30,7 +30,7 @@ class Measured(NamedTuple):
         """Return the windows the numbers were measured on."""
         return np.load(paths.root() / self.run / _file(self.system)).astype(np.int64)
 
-    def log(self) -> list[dict[str, float]]:
+    def log(self) -> list[dict[str, float | int]]:
         """Return the training log of the run; empty for a system that learns nothing."""
         return read_log(paths.root() / self.run)
 

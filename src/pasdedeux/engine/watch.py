@@ -1,7 +1,7 @@
 """Watching a running notebook: its step, its training progress, its memory, the time left.
 
-On a terminal this is one bar that moves; anywhere else it is one plain line for each new step, so
-that a log file stays short.
+On a terminal this is one bar that moves; anywhere else it is one plain line for each new step and
+at most one a minute while something trains, so that a log file stays short.
 """
 
 import json
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from pasdedeux.base.progress import FOLDER
 
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LINES = 60.0
 WIDEST_STEP = 32
 BAR = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}{postfix}]"
 
@@ -56,7 +57,8 @@ class Watch:
         self._code = [place for place, cell in enumerate(cells) if cell["cell_type"] == "code"]
         self._steps = steps(cells)
         self._place, self._step = 0, ""
-        self._began = self._cell_began = time.time()
+        self._began = self._cell_began = self._line_time = time.time()
+        self._first_seen = Training("", 0, 0, "", 0.0)
         self._before = {child.pid for child in psutil.Process().children(recursive=True)}
         self._children: dict[int, psutil.Process] = {}
         self._stop = threading.Event()
@@ -68,9 +70,13 @@ class Watch:
         self.scratch = Path(self._scratch.name)
         self._outer = os.environ.get(FOLDER)
         os.environ[FOLDER] = str(self.scratch)
-        if self._stream.isatty():
+        if _shows_bars(self._stream):
             self._bar = tqdm(
-                total=len(self._code), file=self._stream, bar_format=BAR, leave=False, ncols=100
+                total=len(self._code),
+                file=self._stream,
+                bar_format=BAR,
+                leave=False,
+                dynamic_ncols=True,
             )
         self._thread.start()
         return self
@@ -94,29 +100,38 @@ class Watch:
         self._place, self._cell_began = cell_index, time.time()
         if self._steps[cell_index] != self._step:
             self._step = self._steps[cell_index]
-            if self._bar is None:
-                number = self._code.index(cell_index) + 1
-                seconds = self._cell_began - self._began
-                self._stream.write(
-                    f"{self._name}: cell {number} of {len(self._code)}, {self._step} "
-                    f"(after {seconds:.0f} s)\n"
-                )
-                self._stream.flush()
+            number = self._code.index(cell_index) + 1
+            self._line(f"cell {number} of {len(self._code)}, {self._step}")
 
-    def seconds_left(self, now: float, training: Training | None) -> float | None:
-        """Return the estimated seconds to the end of the training or, without one, of the run."""
-        if training is not None and 0 < training.done < training.total:
-            pace = max(now - self._cell_began, 0.0) / training.done
-            return pace * (training.total - training.done)
-        if self._expected is not None and self._expected > now - self._began:
-            return self._expected - (now - self._began)
-        return None
+    def _line(self, text: str) -> None:
+        """Write a plain line, unless there is a bar."""
+        if self._bar is None:
+            self._line_time = time.time()
+            seconds = self._line_time - self._began
+            self._stream.write(f"{self._name}: {text} (after {seconds:.0f} s)\n")
+            self._stream.flush()
 
     def _look_until_stopped(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
             self._measure()
+            training = latest(self.scratch, self._cell_began)
+            if training is not None and training.task != self._first_seen.task:
+                self._first_seen = training
+            words = self._words(training)
             if self._bar is not None:
-                self._draw(self._bar)
+                self._draw(self._bar, training, words)
+            elif training is not None and time.time() - self._line_time > SECONDS_BETWEEN_LINES:
+                self._line(words)
+
+    def _words(self, training: Training | None) -> str:
+        """Return the running training and the time left, as people say it."""
+        parts = [f"{training.task} {training.done}/{training.total}"] if training else []
+        if self._expected is not None and self._expected > time.time() - self._began:
+            parts.append(f"{_spoken(self._expected - (time.time() - self._began))} left")
+        elif training is not None:
+            left = seconds_left(self._first_seen, training)
+            parts += [f"{_spoken(left)} left for it"] if left is not None else []
+        return ", ".join(parts)
 
     def _measure(self) -> None:
         total = 0
@@ -127,16 +142,12 @@ class Watch:
                     total += child.memory_info().rss
         self.peak_memory_bytes = max(self.peak_memory_bytes, total)
 
-    def _draw(self, bar: tqdm) -> None:
-        training = latest(self.scratch, self._cell_began)
-        left = self.seconds_left(time.time(), training)
+    def _draw(self, bar: tqdm, training: Training | None, words: str) -> None:
         share = training.done / max(training.total, 1) if training else 0.0
         begun = sum(place < self._place for place in self._code)
         bar.n = begun + min(share, 1.0)
         bar.set_description_str(f"{self._name} {self._step[:WIDEST_STEP]}", refresh=False)
-        parts = [f"{training.task} {training.done}/{training.total}"] if training else []
-        parts += [f"{_spoken(left)} left"] if left is not None else []
-        bar.set_postfix_str(", ".join(parts), refresh=False)
+        bar.set_postfix_str(words, refresh=False)
         bar.refresh()
 
     def _end_children(self) -> None:
@@ -170,6 +181,19 @@ def latest(folder: Path, since: float = 0.0) -> Training | None:
             continue
     newest = max(found, key=lambda training: training.time, default=None)
     return newest if newest is not None and newest.time >= since else None
+
+
+def _shows_bars(stream: TextIO) -> bool:
+    """Return whether `stream` is a terminal with room for a bar; some have a size of zero."""
+    return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+
+
+def seconds_left(first: Training, last: Training) -> float | None:
+    """Return the seconds that `last.task` still needs at its pace since `first`, if it has one."""
+    done, seconds = last.done - first.done, last.time - first.time
+    if first.task != last.task or done <= 0 or last.done >= last.total:
+        return None
+    return seconds / done * (last.total - last.done)
 
 
 def _spoken(seconds: float) -> str:
