@@ -20,6 +20,7 @@ from pasdedeux.base import device, files, progress
 from pasdedeux.base.checks import refuse
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+Row = dict[str, float | int]  # one line of the log: "step" and the numbers of that step
 
 
 @runtime_checkable
@@ -96,7 +97,7 @@ def fit(
     log_every: int = 10,
     checkpoint_seconds: float = 30.0,
     threads: int = 1,
-) -> list[dict[str, float]]:
+) -> list[Row]:
     """Train `learner` for `steps` updates, keeping log and checkpoints in `folder`.
 
     Returns the log: one row each `log_every` steps and for the last, with key "step" (updates
@@ -150,15 +151,15 @@ def _restore(learner: Learner, path: Path) -> int:
     return int(state["done"])
 
 
-def _append(path: Path, row: dict[str, float]) -> None:
+def _append(path: Path, row: Row) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def _rows_up_to(path: Path, done: int) -> list[dict[str, float]]:
+def _rows_up_to(path: Path, done: int) -> list[Row]:
     """Return the log's rows of the first `done` steps and drop what a killed run wrote beyond."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows: list[dict[str, float]] = []
+    rows: list[Row] = []
     for line in lines:
         try:
             row = json.loads(line)

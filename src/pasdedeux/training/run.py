@@ -38,7 +38,7 @@ class Run:
         files.write_json(self.folder / "metrics.json", {**self.metrics(), label: numbers})
 
 
-def read_log(folder: Path) -> list[dict[str, float]]:
+def read_log(folder: Path) -> list[dict[str, float | int]]:
     """Return the rows of the training log in `folder`, in order; empty where nothing learns."""
     path = folder / "log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
