@@ -29,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for seed in (3, 5):
         folder = tmp_path / f"runs/fusion/mle-seed{seed}"
         folder.mkdir(parents=True)
-        config = {"seed": seed, "data": "d" * 64, "code": "c" * 64, "settings": {"a": 1}}
+        config = {"seed": seed, "data": "d" * 64, "code": "c" * 64, "settings": {"threads": 1}}
         (folder / "config.json").write_text(json.dumps(config))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -59,6 +59,8 @@ def test_everything_is_recorded(project: Path) -> None:
         "seed": 3,
         "data": "d" * 64,
         "code": "c" * 64,
+        "device": None,
+        "threads": 1,
     }
     assert record["data"] == noted["data"]
     assert record["device"] == noted["device"]

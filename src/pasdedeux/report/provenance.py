@@ -23,6 +23,7 @@ PACKAGES = (
     *("pasdedeux", "torch", "numpy", "scipy", "pandas", "POT", "music21", "pretty_midi", "librosa"),
     *("matplotlib", "soundfile", "papermill", "nbconvert", "ipykernel", "pooch", "jaxtyping"),
 )
+RUN_PARTS = ("seed", "data", "code", "device", "threads")
 SEED_PARAMETERS = ("seed", "seeds")
 GIT_SECONDS = 20.0
 HOMES = ("home", "Users")
@@ -93,12 +94,13 @@ def _code_digest(notebook: Path) -> str:
 
 
 def _runs(names: Sequence[str], root: Path) -> dict[str, dict[str, Any]]:
-    """Return seed, data checksum and code fingerprint of each run folder in `names`."""
+    """Return seed, data checksum, code fingerprint, device and threads of the runs in `names`."""
     found = {}
     for name in names:
         file = root / name / "config.json"
         config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        found[name] = {part: config.get(part) for part in ("seed", "data", "code")}
+        told = config.get("settings", {}) | config
+        found[name] = {part: told.get(part) for part in RUN_PARTS}
     return found
 
 

@@ -1,0 +1,141 @@
+"""Melodies as sound: a small synthesiser that is always there, fluidsynth where it is installed.
+
+Waveforms are mono, float64 in [-1, 1] at `rate_hz` samples per second. Ogg Vorbis bytes are the
+same for the same waveform on one machine, so that saved notebooks do not change when run again.
+"""
+
+import importlib
+import io
+import math
+from typing import Literal
+
+import numpy as np
+import soundfile
+from jaxtyping import Float
+
+from pasdedeux.base.checks import choice, refuse
+from pasdedeux.music.melody import Melody
+from pasdedeux.music.notes import to_pretty_midi
+
+Synthesiser = Literal["auto", "built-in", "fluidsynth"]
+RATE_HZ = 22_050
+PEAK = 0.9
+HARMONICS = 6
+ATTACK_SECONDS, RELEASE_SECONDS, DECAY_SECONDS = 0.008, 0.06, 0.9
+TAIL_SECONDS = 0.25  # silence after the last note, so that players do not cut its end
+VORBIS_BLOCK = 8192  # libsndfile encodes a long sound in one piece on the stack, and may crash
+_OGG_POLYNOMIAL = 0x04C11DB7
+
+
+def has_fluidsynth() -> bool:
+    """Return whether both pyfluidsynth and the system's fluidsynth library can be loaded."""
+    try:
+        importlib.import_module("fluidsynth")
+    except (ImportError, OSError):  # OSError: the Python package is there, the library is not
+        return False
+    return True
+
+
+def waveform(
+    melody: Melody,
+    *,
+    bpm: float = 120.0,
+    rate_hz: int = RATE_HZ,
+    synthesiser: Synthesiser = "auto",
+) -> Float[np.ndarray, " N"]:
+    """Return `melody` as sound at `bpm` quarters a minute, peaks at 0.9; silence when it is empty.
+
+    "auto" takes fluidsynth when it can be loaded, else the built-in tones. Raises `ValueError` for
+    a tempo or rate that is not above 0, and when fluidsynth is asked for and missing.
+    """
+    choice("synthesiser", synthesiser, ("auto", "built-in", "fluidsynth"))
+    refuse(not 0 < bpm < math.inf, f"bpm must be above 0, got {bpm}.")
+    refuse(rate_hz < 1, f"rate_hz must be above 0, got {rate_hz}.")
+    wanted = has_fluidsynth() if synthesiser == "auto" else synthesiser == "fluidsynth"
+    told = "fluidsynth cannot be loaded; install it with pyfluidsynth, or use 'built-in'."
+    refuse(wanted and not has_fluidsynth(), told)
+    if wanted and len(melody.pitch):
+        sound = np.asarray(to_pretty_midi(melody, bpm).fluidsynth(fs=rate_hz), dtype=float)
+    else:
+        sound = _tones(melody, 60.0 / bpm, rate_hz)
+    loudest = float(np.abs(sound).max(initial=0.0))
+    return sound * (PEAK / loudest) if loudest else sound
+
+
+def _tones(melody: Melody, quarter_seconds: float, rate_hz: int) -> Float[np.ndarray, " N"]:
+    """Return the sum of all notes of `melody`, and a tail of silence."""
+    onsets = np.round(np.asarray(melody.onset_quarters) * quarter_seconds * rate_hz).astype(int)
+    tones = [
+        _tone(int(pitch), float(quarters) * quarter_seconds, rate_hz)
+        for pitch, quarters in zip(melody.pitch, melody.duration_quarters, strict=True)
+    ]
+    ends = [onset + len(tone) for onset, tone in zip(onsets, tones, strict=True)]
+    sound = np.zeros(max(ends, default=0) + math.ceil(TAIL_SECONDS * rate_hz))
+    for onset, tone in zip(onsets, tones, strict=True):
+        sound[onset : onset + len(tone)] += tone
+    return sound
+
+
+def _tone(pitch: int, seconds: float, rate_hz: int) -> Float[np.ndarray, " N"]:
+    """Return a struck string of MIDI `pitch`, held `seconds` and then released.
+
+    It begins and ends at 0 with smooth flanks, so no click is heard. Higher harmonics are weaker
+    and die sooner; those above half the rate are left out.
+    """
+    frequency_hz = 440.0 * 2.0 ** ((pitch - 69) / 12)
+    time = np.arange(math.ceil((seconds + RELEASE_SECONDS) * rate_hz) + 1) / rate_hz
+    tone = np.zeros_like(time)
+    for harmonic in range(1, HARMONICS + 1):
+        if harmonic * frequency_hz < rate_hz / 2:
+            swing = np.sin(2 * np.pi * harmonic * frequency_hz * time)
+            tone += swing * np.exp(-time * harmonic / DECAY_SECONDS) / harmonic**1.5
+    rise = np.clip(time / ATTACK_SECONDS, 0, 1)
+    fall = np.clip((time[-1] - time) / RELEASE_SECONDS, 0, 1)
+    return tone * (0.5 - 0.5 * np.cos(np.pi * rise)) * (0.5 - 0.5 * np.cos(np.pi * fall))
+
+
+def ogg(sound: Float[np.ndarray, " N"], rate_hz: int = RATE_HZ) -> bytes:
+    """Return `sound` as Ogg Vorbis, about 4 kB a second; a sound without samples is refused."""
+    refuse(not len(sound), "a sound needs at least one sample, got none.")
+    out = io.BytesIO()
+    settings = {"samplerate": rate_hz, "channels": 1, "format": "OGG", "subtype": "VORBIS"}
+    with soundfile.SoundFile(out, "w", compression_level=0.6, **settings) as file:
+        for start in range(0, len(sound), VORBIS_BLOCK):
+            file.write(sound[start : start + VORBIS_BLOCK])
+    return _with_serial(out.getvalue(), 1)
+
+
+def _with_serial(data: bytes, serial: int) -> bytes:
+    """Return the Ogg stream `data` with its random serial number replaced on every page.
+
+    A page is a header of 27 bytes, a table of segment lengths and the segments (RFC 3533); its
+    checksum covers all of it with the checksum's own bytes at 0.
+    """
+    pages, start = [], 0
+    while start < len(data):
+        segments = data[start + 26]
+        length = 27 + segments + sum(data[start + 27 : start + 27 + segments])
+        page = bytearray(data[start : start + length])
+        page[14:18] = serial.to_bytes(4, "little")
+        page[22:26] = bytes(4)
+        page[22:26] = _ogg_checksum(page).to_bytes(4, "little")
+        pages.append(bytes(page))
+        start += length
+    return b"".join(pages)
+
+
+def _ogg_checksum(page: bytes | bytearray) -> int:
+    total = 0
+    for byte in page:
+        total = ((total << 8) & 0xFFFFFFFF) ^ _CHECKSUMS[(total >> 24) ^ byte]
+    return total
+
+
+def _checksum_of(byte: int) -> int:
+    total = byte << 24
+    for _ in range(8):
+        total = (total << 1) ^ (_OGG_POLYNOMIAL if total & 0x80000000 else 0)
+    return total & 0xFFFFFFFF
+
+
+_CHECKSUMS = tuple(_checksum_of(byte) for byte in range(256))
