@@ -35,6 +35,40 @@ def test_table_look_up_scores_as_the_convolutions_do(critic):
     torch.testing.assert_close(critic.score(tokens(29)), critic(tokens(29)).detach())
 
 
+def plain(critic, embedded):
+    """The textbook form: every convolution at every position, then the maximum."""
+    found = [layer(embedded.transpose(1, 2)).amax(dim=2) for layer in critic.convolutions]
+    return critic._judge(found)
+
+
+@pytest.mark.parametrize("how", ["tokens", "embedded"])
+def test_scores_and_gradients_are_those_of_plain_convolutions(critic, how):
+    def gradients(scores):
+        weights = torch.linspace(-1, 2, len(scores))
+        return torch.autograd.grad((scores * weights).sum(), list(critic.parameters()))
+
+    x = tokens(29)
+    ours = critic(x) if how == "tokens" else critic.from_embedded(critic.embedding(x))
+    theirs = plain(critic, critic.embedding(x))
+    torch.testing.assert_close(ours, theirs)
+    for one, other in zip(gradients(ours), gradients(theirs), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_slope_at_mixed_embeddings_and_its_gradient_are_the_plain_ones(critic):
+    mixed = torch.randn(5, T, 13, generator=generator(0, "mixed")).requires_grad_()
+
+    def penalty(scores):
+        (slope,) = torch.autograd.grad(scores.sum(), mixed, create_graph=True)
+        value = slope.square().sum()
+        return value, torch.autograd.grad(value, critic.convolutions[1].weight)[0]
+
+    for ours, theirs in zip(
+        penalty(critic.from_embedded(mixed)), penalty(plain(critic, mixed)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
 def test_full_size_is_the_released_one():
     filters = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
     critic = TextCNN(

@@ -31,7 +31,6 @@ class TextCNN(nn.Module):
             f"widths and filters must be equally long and not empty, got {widths} and {filters}.",
         )
         total = sum(filters)
-        self.widths = widths
         self.embedding = nn.Embedding(vocabulary, embedding)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(embedding, count, width) for width, count in zip(widths, filters, strict=True)
@@ -55,13 +54,43 @@ class TextCNN(nn.Module):
         return self
 
     def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """Return the score of each sequence."""
-        return self.from_embedded(self.embedding(tokens))
+        """Return the score of each sequence.
+
+        A convolution over embedded symbols is a sum of table rows, one for each symbol and offset;
+        the vocabulary is small, so the tables are made once and looked up. Only the strongest
+        position of a filter has a gradient, so only that position is computed with one.
+        """
+        strongest = []
+        for layer in self.convolutions:
+            rows, places = self._look_up(layer, tokens)
+            with torch.no_grad():
+                best = _sums(rows, places).argmax(dim=1)
+            chosen = places.gather(1, best.unsqueeze(2).expand(-1, -1, places.shape[2]))
+            filters = torch.arange(rows.shape[1], device=tokens.device)[:, None]
+            flat = (chosen * rows.shape[1] + filters).flatten()
+            strongest.append(rows.flatten().gather(0, flat).view_as(chosen).sum(dim=2) + layer.bias)
+        return self._judge(strongest)
+
+    @torch.no_grad()
+    def score(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, " B"]:
+        """Return the same scores without gradients: what rewards are made of."""
+        found = [_sums(*self._look_up(layer, tokens)).amax(dim=1) for layer in self.convolutions]
+        biased = [sums + layer.bias for sums, layer in zip(found, self.convolutions, strict=True)]
+        return self._judge(biased)
 
     def from_embedded(self, embedded: Float[Tensor, "B T D"]) -> Float[Tensor, " B"]:
-        """Return the score of sequences of embedded tokens (the gradient penalty mixes these)."""
+        """Return the score of sequences of embedded tokens: the gradient penalty mixes these."""
         frames = embedded.transpose(1, 2)
         return self._judge([layer(frames).amax(dim=2) for layer in self.convolutions])
+
+    def _look_up(
+        self, layer: nn.Conv1d, tokens: Int[Tensor, "B T"]
+    ) -> tuple[Float[Tensor, "M C"], Int[Tensor, "B S W"]]:
+        """Return what each symbol at each offset adds to each filter, and every window's rows."""
+        vocabulary, width = self.embedding.num_embeddings, layer.kernel_size[0]
+        rows = torch.einsum("vd,fdk->kvf", self.embedding.weight, layer.weight)
+        offsets = torch.arange(width, device=tokens.device) * vocabulary
+        return rows.reshape(width * vocabulary, -1), tokens.unfold(1, width, 1) + offsets
 
     def _judge(self, strongest: list[Float[Tensor, "B _"]]) -> Float[Tensor, " B"]:
         features = torch.cat(strongest, dim=1).relu()
@@ -69,24 +98,8 @@ class TextCNN(nn.Module):
         mixed = gate * self.carry(features).relu() + (1 - gate) * features
         return self.head(mixed).squeeze(1)
 
-    @torch.no_grad()
-    def score(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """Return the same scores without gradients, several times faster for many sequences.
 
-        A convolution over embedded symbols is a sum of table rows, one for each symbol and
-        offset; the vocabulary is small, so the tables are made once and looked up.
-        """
-        vocabulary = self.embedding.num_embeddings
-        strongest = []
-        for width, layer in zip(self.widths, self.convolutions, strict=True):
-            rows = torch.einsum("vd,fdk->kvf", self.embedding.weight, layer.weight)
-            windows = tokens.unfold(1, width, 1)
-            offsets = torch.arange(width, device=tokens.device) * vocabulary
-            sums = functional.embedding_bag(
-                (windows + offsets).reshape(-1, width),
-                rows.reshape(width * vocabulary, -1),
-                mode="sum",
-            )
-            found = sums.view(*windows.shape[:2], -1).amax(dim=1)
-            strongest.append(found + layer.bias)
-        return self._judge(strongest)
+def _sums(rows: Float[Tensor, "M C"], places: Int[Tensor, "B S W"]) -> Float[Tensor, "B S C"]:
+    """Return the sum of the named rows for every window."""
+    found = functional.embedding_bag(places.reshape(-1, places.shape[2]), rows, mode="sum")
+    return found.view(*places.shape[:2], -1)
