@@ -10,11 +10,20 @@ from pasdedeux.training.config import MelodyTraining
 
 def train(settings: MelodyTraining, pair: MelodyPair, seed: int) -> phases.Trained:
     """Return MLE on the mixture; it is also where G_F of FusionGAN starts from."""
-    return on(settings, pair, seed, "both")
+    return _on(settings, pair, seed, "both")
 
 
-def on(settings: MelodyTraining, pair: MelodyPair, seed: int, genre: str) -> phases.Trained:
-    """Return MLE on `genre` ("a", "b" or "both"): one genre alone shows what Ratio cannot see."""
+def on_a(settings: MelodyTraining, pair: MelodyPair, seed: int) -> phases.Trained:
+    """Return MLE on the first genre alone, which Ratio cannot tell from a perfect fusion."""
+    return _on(settings, pair, seed, "a")
+
+
+def on_b(settings: MelodyTraining, pair: MelodyPair, seed: int) -> phases.Trained:
+    """Return MLE on the second genre alone."""
+    return _on(settings, pair, seed, "b")
+
+
+def _on(settings: MelodyTraining, pair: MelodyPair, seed: int, genre: str) -> phases.Trained:
     generator, run = phases.likelihood(settings, pair, seed, genre)
 
     def sample(count: int) -> Int[ndarray, "N T"]:

@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from pasdedeux.base import device, files, progress
+from pasdedeux.base import device, facts, files, progress
 from pasdedeux.base.checks import refuse
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -108,6 +108,7 @@ def fit(
     refuse(steps < 1, f"steps must be at least 1, got {steps}.")
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"), device.reproducible(threads):
+        facts.note("device", device.describe(_device(learner)))
         done = _restore(learner, folder / CHECKPOINT)
         refuse(done > steps, f"{folder.name} has done {done} steps, more than {steps} asked for.")
         rows = _rows_up_to(folder / LOG, done)
@@ -128,6 +129,10 @@ def fit(
 def restore(learner: Learner, folder: Path) -> int:
     """Load the checkpoint in `folder` into `learner`; returns the updates it has done (0: none)."""
     return _restore(learner, folder / CHECKPOINT)
+
+
+def _device(learner: Learner) -> torch.device:
+    return next(part for module in learner.modules.values() for part in module.parameters()).device
 
 
 def _save(learner: Learner, done: int, path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pasdedeux.base import files, paths, source
+from pasdedeux.base import facts, files, paths, source
 from pasdedeux.base.checks import refuse
 
 KEY_LENGTH = 10
@@ -76,4 +76,6 @@ def open_run(
     folder = paths.runs() / paper / f"{system}-seed{seed}-{key}"
     if not (folder / "config.json").exists():
         files.write_json(folder / "config.json", json.loads(text))
-    return Run(folder, system, seed)
+    run = Run(folder, system, seed)
+    facts.note("run", run.name)
+    return run
