@@ -171,7 +171,8 @@ class Claims:
 
     def _repr_html_(self) -> str:
         header = ["claim", "where", "verdict", "evidence"]
-        return html_grid(header, self._lines(), caption=self.caption) + f"<p>{RULE}</p>"
+        grid = html_grid(header, self._lines(), caption=self.caption, text=4)
+        return f"{grid}<p>{RULE}</p>"
 
     def _repr_markdown_(self) -> str:
         return self.markdown()

@@ -18,6 +18,7 @@ COLOURS = {  # (text, ground), contrast at least 7 to 1
     "does not hold": ("#6e1423", "#fbdfe2"),
     "not run": ("#44484d", "#ebedef"),
 }
+LONG = 30  # characters from which a cell may be broken into lines
 _LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -110,14 +111,22 @@ def badge(verdict: str) -> str:
     return f'<span style="{style};white-space:nowrap">{html.escape(verdict)}</span>'
 
 
-def html_grid(header: Sequence[str], lines: Sequence[Sequence[str]], *, caption: str) -> str:
-    """Return the grid as an HTML table in a box that scrolls sideways on a narrow screen."""
+def html_grid(
+    header: Sequence[str], lines: Sequence[Sequence[str]], *, caption: str, text: int = 1
+) -> str:
+    """Return the grid as an HTML table in a box that scrolls sideways on a narrow screen.
+
+    The first `text` columns stand to the left, the others (numbers) to the right.
+    """
     _check(header, lines)
     cells = [
-        "<tr>" + "".join(_html_cell(cell, place) for place, cell in enumerate(line)) + "</tr>"
+        "<tr>" + "".join(_html_cell(cell, place, text) for place, cell in enumerate(line)) + "</tr>"
         for line in lines
     ]
-    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
+    head = "".join(
+        f'<th scope="col" style="text-align:{_side(place, text)}">{html.escape(cell)}</th>'
+        for place, cell in enumerate(header)
+    )
     return (
         '<div class="grid" style="overflow-x:auto"><table>'
         f'<caption style="text-align:left">{html.escape(caption)}</caption>'
@@ -125,7 +134,12 @@ def html_grid(header: Sequence[str], lines: Sequence[Sequence[str]], *, caption:
     )
 
 
-def _html_cell(cell: str, place: int) -> str:
-    if place == 0:
-        return f'<th scope="row" style="text-align:left">{html.escape(cell)}</th>'
-    return f"<td>{badge(cell) if cell in COLOURS else html.escape(cell)}</td>"
+def _side(place: int, text: int) -> str:
+    return "left" if place < text else "right"
+
+
+def _html_cell(cell: str, place: int, text: int) -> str:
+    shown = badge(cell) if cell in COLOURS else html.escape(cell)
+    kind, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
+    long = ' class="long"' if len(cell) > LONG else ""
+    return f'<{kind}{scope}{long} style="text-align:{_side(place, text)}">{shown}</{kind}>'

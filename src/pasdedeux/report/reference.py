@@ -70,7 +70,7 @@ class StatedClaim:
 
 @cache
 def _file(paper: str) -> dict[str, Any]:
-    choice("paper", paper, sorted(file.stem for file in FOLDER.glob("*.toml")))
+    choice("paper", paper, known_papers())
     return tomllib.loads((FOLDER / f"{paper}.toml").read_text(encoding="utf-8"))
 
 
@@ -106,6 +106,17 @@ def reference(paper: str, table: str | int) -> Reference:
         text=text,
         better=better,
     )
+
+
+def title_of(paper: str) -> str:
+    """Return short name, title and arXiv number of `paper`; raises `ValueError` if unknown."""
+    about = _file(paper)["paper"]
+    return f"{about['short']}: {about['title']} (arXiv {about['arxiv']})"
+
+
+def known_papers() -> tuple[str, ...]:
+    """Return the names of the papers that have a references file."""
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 
 
 def stated_claims(paper: str) -> dict[str, StatedClaim]:

@@ -64,13 +64,13 @@ class Cell:
     verdict: Verdict
     runs: tuple[str, ...]
 
-    def ours(self) -> str:
-        """Return our side of the cell as people read it, or 'not run'."""
+    def ours(self, *, count: bool = True) -> str:
+        """Return our side of the cell as people read it, with or without n, or 'not run'."""
         if self.mean is None:
             return "not run"
         decimals = max(len(self.paper.partition(".")[2]), _decimals(self.mean, self.sd))
         sd = DASH if self.sd is None else f"{self.sd:.{decimals}f}"
-        return f"{self.mean:.{decimals}f} ± {sd} (n={self.n})"
+        return f"{self.mean:.{decimals}f} ± {sd}" + (f" (n={self.n})" if count else "")
 
 
 def _decimals(mean: float, sd: float | None) -> int:
@@ -115,8 +115,10 @@ class Table:
             if not compared:
                 lines.append([row, *[cell.ours() for cell in cells]])
                 continue
+            counts = {cell.n for cell in cells if cell.n}
+            label = f"ours (n={counts.pop()})" if len(counts) == 1 else "ours"
             lines.append([row, "paper", *[cell.paper for cell in cells]])
-            lines.append(["", "ours", *[cell.ours() for cell in cells]])
+            lines.append(["", label, *[cell.ours(count=label == "ours") for cell in cells]])
             lines.append(["", "verdict", *[cell.verdict for cell in cells]])
         return [*["", ""][: 1 + compared], *self.columns], lines
 
@@ -155,7 +157,9 @@ class Table:
 
     def _repr_html_(self) -> str:
         header, lines = self._grid()
-        return html_grid(header, lines, caption=self.full_caption) + f"<p>{self._rule()}</p>"
+        text = len(header) - len(self.columns)
+        grid = html_grid(header, lines, caption=self.full_caption, text=text)
+        return f"{grid}<p>{self._rule()}</p>"
 
     def _repr_markdown_(self) -> str:
         return self.markdown()

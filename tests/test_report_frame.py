@@ -1,0 +1,96 @@
+"""Pages: notebooks as HTML that runs no script and fetches nothing."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pasdedeux.report.frame import contents, markdown, notebook_page, page
+
+FETCHING = {"src", "srcset", "href", "data", "poster", "action", "background"}
+
+
+class Fetches(HTMLParser):
+    """Collects every address that a browser would load by itself, and every script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "iframe", "object", "embed", "link"):
+            self.found.append(tag)
+        if tag != "a":
+            self.found += [value or "" for name, value in attrs if name in FETCHING]
+        self.found += [name for name, _ in attrs if name.startswith("on")]
+
+
+def outside(text: str) -> list[str]:
+    """Return what `text` would run or load from anywhere but its own bytes and neighbours."""
+    addresses = [x for x in Fetches(text).found if not x.startswith("data:")]
+    styles = re.findall(r"@import|url\([^)]*\)", text)
+    return [x for x in addresses if ":" in x or x.startswith("//") or x.isalpha()] + styles
+
+
+@pytest.fixture
+def executed(tmp_path: Path) -> Path:
+    new = nbformat.v4
+    evil = "<script src='https://cdn.test/x.js'></script><link href='https://a.test/x.css'>"
+    outputs = [
+        new.new_output("stream", text="epoch 1: 0.5\n"),
+        new.new_output("display_data", data={"text/html": f"{evil}<p>kept</p>"}),
+        new.new_output("display_data", data={"image/png": "iVBORw0KGgo="}),
+        new.new_output("error", ename="ValueError", evalue="bad", traceback=["ValueError: bad"]),
+    ]
+    cells = [
+        new.new_markdown_cell("# A title\n\nMass $m^2$ and\n\n$$\\frac{a}{b} \\tag{3}$$\n"),
+        new.new_code_cell("x = 1  # a $comment$", outputs=outputs, execution_count=1),
+    ]
+    file = tmp_path / "07_some_topic.ipynb"
+    nbformat.write(new.new_notebook(cells=cells), file)
+    return file
+
+
+def test_a_notebook_page_fetches_nothing(executed: Path) -> None:
+    text = notebook_page(executed, back="../report.html")
+    assert outside(text) == []
+    assert "<script" not in text
+    assert "cdn.test" not in text
+    assert "default-src 'none'" in text
+
+
+def test_the_check_itself_sees_what_would_be_fetched() -> None:
+    assert outside('<img src="https://a.test/x.png">') == ["https://a.test/x.png"]
+    assert outside('<img src="//a.test/x.png">') == ["//a.test/x.png"]
+    assert outside("<script>1</script>") == ["script"]
+    assert outside('<p onclick="f()">') == ["onclick"]
+    assert outside("<style>@import 'x'; a { b: url(x) }</style>") == ["@import", "url(x)"]
+    assert outside('<a href="https://a.test">x</a><img src="data:image/png;base64,x">') == []
+
+
+def test_a_notebook_page_shows_text_code_outputs_and_equations(executed: Path) -> None:
+    text = notebook_page(executed, back="../report.html")
+    assert "<title>07 some topic</title>" in text
+    for part in ("A title", "epoch 1: 0.5", "<p>kept</p>", "data:image/png", "ValueError: bad"):
+        assert part in text
+    assert text.count("<math") == 2
+    assert "(3)" in text
+    assert "$comment$" in re.sub("<[^>]*>", "", text)
+    assert 'href="../report.html"' in text
+
+
+def test_markdown_leaves_dollars_in_code_alone() -> None:
+    drawn = markdown("`a $x$ b` and $y$\n\n| a |\n|--|\n| $z$ |\n")
+    assert drawn.count("<math") == 2
+    assert "a $x$ b" in drawn
+    assert "<table>" in drawn
+
+
+def test_a_page_escapes_its_title_and_contents() -> None:
+    text = page("a < b", contents([("x-1", "R & B")]))
+    assert "<title>a &lt; b</title>" in text
+    assert '<a href="#x-1">R &amp; B</a>' in text
+    assert outside(text) == []
