@@ -50,35 +50,36 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
 
 
 LIBRARY = Path(__file__).resolve().parents[1]
-LIST = '''NOTEBOOKS: tuple[Notebook, ...] = (
+LIST_FILE = "src/pasdedeux/engine/notebooks.py"
+LIST = """NOTEBOOKS: tuple[Notebook, ...] = (
     Notebook("00_alone"),
     Notebook("20_trains", outputs=("toy/run.txt",), gpu=True, minutes={"gpu": 25.0}),
     Notebook("21_tables", needs=("20_trains",), outputs=("toy/table_1.csv",)),
 )
 
-'''
+"""
 
 
 def project(folder: Path) -> Path:
     """Copy the library and the graph to `folder`, with three tiny notebooks in place of the real.
 
-    `00_alone` imports `base.seeding`, `20_trains` imports `base.device`, `21_tables` needs 20.
+    `00_alone` imports `base.profiles`, `20_trains` imports `base.progress`, `21_tables` needs 20.
     """
     root(folder)
     shutil.copy(LIBRARY / "Snakefile", folder)
     shutil.copytree(
         LIBRARY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
     )
-    listed = folder / "src" / "pasdedeux" / "engine" / "notebooks.py"
+    listed = folder / LIST_FILE
     text = listed.read_text(encoding="utf-8")
     before, after = text.index("NOTEBOOKS: tuple"), text.index("def ordered")
     listed.write_text(f"{text[:before]}{LIST}\n{text[after:]}", encoding="utf-8")
     notebooks = folder / "notebooks"
     write = "from pasdedeux.base import files, paths\nwhere = paths.results(profile) / 'toy'\n"
-    notebook(notebooks / "00_alone.ipynb", "import pasdedeux.base.seeding")
+    notebook(notebooks / "00_alone.ipynb", "import pasdedeux.base.profiles")
     notebook(
         notebooks / "20_trains.ipynb",
-        "import pasdedeux.base.device",
+        "import pasdedeux.base.progress",
         f"{write}files.write_text(where / 'run.txt', f'{{seed}}\\n')",
     )
     notebook(

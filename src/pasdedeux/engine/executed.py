@@ -70,7 +70,8 @@ def tidy(notebook: Any, *, status: Status, note: str, record: dict[str, Any], ro
     if status != "ok":
         cells.insert(0, _banner(cells[0], note))
     notebook["cells"] = cells
-    kept = {name: notebook["metadata"].get(name, {}) for name in ("kernelspec", "language_info")}
+    metadata = notebook["metadata"]
+    kept = {name: metadata[name] for name in ("kernelspec", "language_info") if name in metadata}
     notebook["metadata"] = type(notebook)({**kept, "pasdedeux": record})
     return notebook
 

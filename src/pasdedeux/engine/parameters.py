@@ -79,7 +79,8 @@ def checked(values: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[s
 
 
 def _parameter(node: ast.stmt, where: str) -> Parameter:
-    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    target = targets[0] if len(targets) == 1 else None
     value = getattr(node, "value", None)
     try:
         refuse(not isinstance(target, ast.Name) or value is None, "not a name and a value")

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import TextIOBase
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -69,7 +70,7 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     *,
     cell_timeout_seconds: float | None = None,
-    stream: TextIO | None = None,
+    stream: TextIOBase | None = None,
 ) -> Outcome:
     """Execute `notebook` at `profile` and return how it ended.
 

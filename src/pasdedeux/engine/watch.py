@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOBase
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import psutil
 from tqdm import tqdm
@@ -49,7 +50,7 @@ class Watch:
         cells: Sequence[Any],
         *,
         expected_seconds: float | None = None,
-        stream: TextIO | None = None,
+        stream: TextIOBase | None = None,
     ) -> None:
         self.peak_memory_bytes = 0
         self._name, self._expected = name, expected_seconds
@@ -183,7 +184,7 @@ def latest(folder: Path, since: float = 0.0) -> Training | None:
     return newest if newest is not None and newest.time >= since else None
 
 
-def _shows_bars(stream: TextIO) -> bool:
+def _shows_bars(stream: TextIOBase) -> bool:
     """Return whether `stream` is a terminal with room for a bar; some have a size of zero."""
     return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
 
