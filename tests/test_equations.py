@@ -135,9 +135,7 @@ def test_fusion_eq4_descending_l_is_ascending_the_sum_of_all_three_critics():
     signs = fusion.reward_signs("F")
     assert signs == {"A": 1.0, "B": 1.0, "F": 1.0}
     reward = gradient_of_mean(model, sum(signs[c] * tables[c] for c in CRITICS))
-    loss = sum(
-        fusion.SIGNS[c]["G_F"] * gradient_of_mean(model, tables[c]) for c in CRITICS
-    )
+    loss = sum(fusion.SIGNS[c]["G_F"] * gradient_of_mean(model, tables[c]) for c in CRITICS)
     torch.testing.assert_close(-loss, reward)
     assert reward.norm() > 1e-3
     printed = fusion.reward_signs("F", "printed")

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Collection, Sequence
 
 
-def refuse(condition: bool, message: str) -> None:
-    """Raise `ValueError(message)` when `condition` holds; the message names argument and remedy."""
+def refuse(condition: object, message: str) -> None:
+    """Raise `ValueError(message)` if `condition` is true; the message names argument and remedy."""
     if condition:
         raise ValueError(message)
 

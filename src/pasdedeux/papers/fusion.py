@@ -84,7 +84,7 @@ class FusionSettings(MelodyTraining):
         """Small critics, three seeds at least, every window: minutes a seed on one CPU core."""
         return replace(
             cls.gpu(), seeds=(0, 1, 2, 3), widths=(2, 3, 4, 5, 8, 12), filters=(32,) * 6,
-            rollouts=8, block_updates=20, blend_updates=200, gan_updates=40, workers=2,
+            rollouts=8, block_updates=10, blend_updates=100, gan_updates=40, workers=2,
         )  # fmt: skip
 
     @classmethod

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 
 from pasdedeux.data.melodies import MelodyPair
 from pasdedeux.metrics import melody
-from pasdedeux.report.claims import Claim, Part, by_seed, compare, decide, observe
-from pasdedeux.report.figures import Histograms
+from pasdedeux.music.melody import Melody, notes
+from pasdedeux.report.claims import Claim, Part, by_seed, compare, decide, interval, observe
+from pasdedeux.report.figures import Histograms, Interval
 from pasdedeux.report.reference import stated_claims
 from pasdedeux.report.table import Measurement
 
@@ -89,8 +90,40 @@ def pooled_histograms(measured: Sequence[Measured], pair: MelodyPair) -> dict[st
     return found
 
 
+def ratio_panels(measured: Sequence[Measured]) -> dict[str, dict[str, Interval]]:
+    """Return mean and 95 % interval over seeds of each system's four Ratios, for a bar chart."""
+    numbers = measurements(measured, TABLE_1)
+    systems = dict.fromkeys(one.system for one in measured)
+    return {
+        column: {
+            system: Interval(*interval(list(by_seed(numbers, system, column).values())))
+            for system in systems
+        }
+        for column in RATIOS
+    }
+
+
+def first_melodies(
+    played: Mapping[str, Int[np.ndarray, "N T"]], pair: MelodyPair, *, least_notes: int, joined: int
+) -> dict[str, Melody]:
+    """Return, for each name, the first `joined` windows with at least `least_notes` notes, end to
+    end as one melody. The order of the windows decides, so nothing is picked by ear.
+    """
+    found = {}
+    for name, windows in played.items():
+        rich = windows[pair.vocabulary.is_onset(windows).sum(axis=1) >= least_notes][:joined]
+        values = pair.vocabulary.decode(rich).ravel()
+        found[name] = notes(values, pair.settings.steps_per_quarter, name=name)
+    return found
+
+
+def file_name(label: str) -> str:
+    """Return `label` as a plain file name: small letters, digits and dashes."""
+    return "-".join("".join(c if c.isalnum() else " " for c in label.lower()).split())
+
+
 def landmarks(pitch_classes: Float[np.ndarray, " C"] | Int[np.ndarray, " C"]) -> set[str]:
-    """Return which of MC's four landmarks the histogram has: local peaks and valleys, in a circle."""
+    """Return which of MC's four landmarks the histogram has, each beside its neighbours."""
     found = set()
     for name, (place, sign) in LANDMARKS.items():
         here, *sides = (sign * pitch_classes[(place + step) % 12] for step in (0, -1, 1))
