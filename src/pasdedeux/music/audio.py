@@ -7,6 +7,7 @@ same for the same waveform on one machine, so that saved notebooks do not change
 import importlib
 import io
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -43,8 +44,9 @@ def waveform(
     rate_hz: int = RATE_HZ,
     synthesiser: Synthesiser = "auto",
 ) -> Float[np.ndarray, " N"]:
-    """Return `melody` as sound at `bpm` quarters a minute, peaks at 0.9; silence when it is empty.
+    """Return `melody` as sound at `bpm` quarters a minute, peaks at 0.9, from its first note on.
 
+    A melody without notes is a short silence.
     "auto" takes fluidsynth when it can be loaded, else the built-in tones. Raises `ValueError` for
     a tempo or rate that is not above 0, and when fluidsynth is asked for and missing.
     """
@@ -54,17 +56,19 @@ def waveform(
     wanted = has_fluidsynth() if synthesiser == "auto" else synthesiser == "fluidsynth"
     told = "fluidsynth cannot be loaded; install it with pyfluidsynth, or use 'built-in'."
     refuse(wanted and not has_fluidsynth(), told)
-    if wanted and len(melody.pitch):
-        sound = np.asarray(to_pretty_midi(melody, bpm).fluidsynth(fs=rate_hz), dtype=float)
+    begin_quarters = melody.onset_quarters[:1].sum()
+    tune = replace(melody, onset_quarters=melody.onset_quarters - begin_quarters)
+    if wanted and len(tune.pitch):
+        sound = np.asarray(to_pretty_midi(tune, bpm).fluidsynth(fs=rate_hz), dtype=float)
     else:
-        sound = _tones(melody, 60.0 / bpm, rate_hz)
+        sound = _tones(tune, 60.0 / bpm, rate_hz)
     loudest = float(np.abs(sound).max(initial=0.0))
     return sound * (PEAK / loudest) if loudest else sound
 
 
 def _tones(melody: Melody, quarter_seconds: float, rate_hz: int) -> Float[np.ndarray, " N"]:
     """Return the sum of all notes of `melody`, and a tail of silence."""
-    onsets = np.round(np.asarray(melody.onset_quarters) * quarter_seconds * rate_hz).astype(int)
+    onsets = np.round(melody.onset_quarters * quarter_seconds * rate_hz).astype(int)
     tones = [
         _tone(int(pitch), float(quarters) * quarter_seconds, rate_hz)
         for pitch, quarters in zip(melody.pitch, melody.duration_quarters, strict=True)

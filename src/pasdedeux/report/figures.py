@@ -1,50 +1,33 @@
-"""Pictures for notebooks and pages; every function returns a figure and draws nothing by itself.
+"""Pictures for notebooks and pages; every function returns one, `report.picture.save` keeps it."""
 
-Colours are those of Okabe and Ito, which people with any common colour vision can tell apart; what
-a colour says is also written. Figures stand alone (no pyplot, no global state) and `save` writes
-files that are equal to the byte when drawn again.
-"""
-
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Num
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pasdedeux.base.checks import nearest, refuse
-from pasdedeux.base.files import write_bytes
 from pasdedeux.music.melody import Melody
+from pasdedeux.report.picture import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE_GREEN,
+    PALE_GREY,
+    SEED_COLOURS,
+    STYLE,
+    Picture,
+    picture,
+)
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6A6A6A"
-PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#E69F00"
-PALE_GREEN, PALE_GREY = "#8FD4BF", "#C9C9C9"  # grounds that lines stay readable on
-SEED_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, GREY)
 PITCH_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 SHARPS = tuple(pitch for pitch, name in enumerate(PITCH_NAMES) if name.endswith("♯"))
+Row = Mapping[str, int | float]
 SYSTEMS = ("RM", "MLE", "GAN", "RL", "MC", "Fusion")
-DOTS_PER_INCH = 110
-STYLE = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "svg.hashsalt": "pasdedeux",
-}
-
-
-class Picture(Figure):
-    """A matplotlib figure that a notebook shows without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        return png(self)
 
 
 class Histograms(NamedTuple):
@@ -64,29 +47,6 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
-
-
-def _picture(width_inches: float, height_inches: float) -> Picture:
-    picture = Picture(figsize=(width_inches, height_inches), layout="constrained")
-    FigureCanvasAgg(picture)
-    return picture
-
-
-def png(figure: Figure, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
-    """Return `figure` as PNG bytes without date or program version."""
-    out = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(out, format="png", dpi=dots_per_inch, metadata={"Software": None})
-    return out.getvalue()
-
-
-def save(figure: Figure, folder: Path, stem: str) -> None:
-    """Write `<stem>.png` and `<stem>.svg` into `folder`, the same bytes whenever drawn again."""
-    out = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    write_bytes(Path(folder) / f"{stem}.png", png(figure))
-    write_bytes(Path(folder) / f"{stem}.svg", out.getvalue())
 
 
 def _percent(counts: Num[np.ndarray, " C"], name: str) -> Float[np.ndarray, " C"]:
@@ -117,8 +77,8 @@ def figure6(
     names = [*domains, *systems]
     shares = {name: _rows(histograms[name], name, longest) for name in names if name in histograms}
     with mpl.rc_context(STYLE):
-        picture = _picture(1.65 * len(names), 4.4)
-        grid = picture.subplots(2, len(names), sharey="row")
+        drawn = picture(1.65 * len(names), 4.4)
+        grid = drawn.subplots(2, len(names), sharey="row")
         for place, name in enumerate(names):
             for row in (0, 1):
                 _panel(grid[row, place], row, name, shares, domains)
@@ -127,12 +87,12 @@ def figure6(
             axes.set_ylabel("notes (%)")
         _label_durations(grid[0], longest)
         told = f"above: steps held after the onset (a step = {step}); below: pitch class"
-        picture.supxlabel(told, fontsize=9)
-        _legend(picture, grid.flat)
-    return picture
+        drawn.supxlabel(told, fontsize=9)
+        _legend(drawn, grid.flat)
+    return drawn
 
 
-def _legend(picture: Picture, panels: Iterable[Axes]) -> None:
+def _legend(drawn: Picture, panels: Iterable[Axes]) -> None:
     """Put one legend above all panels, each label once."""
     found: dict[str, Any] = {}
     for axes in panels:
@@ -140,7 +100,7 @@ def _legend(picture: Picture, panels: Iterable[Axes]) -> None:
         found |= dict(zip(labels, handles, strict=True))
     if found:
         where = {"loc": "outside upper right", "ncols": len(found), "fontsize": 8}
-        picture.legend(found.values(), found.keys(), **where)
+        drawn.legend(found.values(), found.keys(), **where)
 
 
 def _rows(held: Histograms, name: str, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +142,7 @@ def _panel(
         axes.set_xticks(SHARPS, minor=True)
 
 
-def _label_durations(row: Sequence[Axes], longest: int) -> None:
+def _label_durations(row: Iterable[Axes], longest: int) -> None:
     ticks = [*range(0, longest - 1, 3), longest]
     for axes in row:
         if axes.patches:
@@ -190,10 +150,10 @@ def _label_durations(row: Sequence[Axes], longest: int) -> None:
 
 
 def curves(
-    logs: Mapping[int, Sequence[Mapping[str, float]]],
+    logs: Mapping[int, Sequence[Row]],
     keys: Mapping[str, str],
     *,
-    only: Mapping[str, float] | None = None,
+    only: Row | None = None,
     title: str = "",
 ) -> Picture:
     """Return one panel for each key of the training logs: a thin line per seed, thick the mean.
@@ -211,8 +171,8 @@ def curves(
     with mpl.rc_context(STYLE):
         across = 2 if len(keys) in (2, 4) else min(len(keys), 3)
         down = -(-len(keys) // across)
-        picture = _picture(3.2 * across, 2.4 * down + 0.3)
-        grid = picture.subplots(down, across, squeeze=False)
+        drawn = picture(3.2 * across, 2.4 * down + 0.3)
+        grid = drawn.subplots(down, across, squeeze=False)
         for axes in grid.flat[len(keys) :]:
             axes.set_visible(False)
         for axes, (key, label) in zip(grid.flat, keys.items(), strict=False):
@@ -222,11 +182,11 @@ def curves(
             axes.set_xlabel("update")
         if len(kept) > 1:
             grid[0, 0].legend(fontsize=7, ncols=2, title="seed", title_fontsize=7)
-        picture.suptitle(title, fontsize=10)
-    return picture
+        drawn.suptitle(title, fontsize=10)
+    return drawn
 
 
-def _curve(axes: Axes, rows: Mapping[int, Sequence[Mapping[str, float]]], key: str) -> None:
+def _curve(axes: Axes, rows: Mapping[int, Sequence[Row]], key: str) -> None:
     shared = set.intersection(*({row["step"] for row in held} for held in rows.values()))
     alone = len(rows) == 1
     for place, (seed, held) in enumerate(sorted(rows.items())):
@@ -247,38 +207,45 @@ def _curve(axes: Axes, rows: Mapping[int, Sequence[Mapping[str, float]]], key: s
 
 
 def piano_rolls(melodies: Mapping[str, Melody], *, quarters_per_bar: float = 4.0) -> Picture:
-    """Return one piano roll below the other, time in quarters from left to right.
+    """Return one piano roll below the other, time in quarters from the bar of the first note.
 
     Raises `ValueError` when there is no melody; a melody without notes stays an empty roll.
     """
     refuse(not melodies, "piano_rolls needs at least one melody, got none.")
     pitches = np.concatenate([melody.pitch for melody in melodies.values()])
     low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else (60, 72)
-    ends = [
-        float(np.max(melody.onset_quarters + melody.duration_quarters, initial=quarters_per_bar))
-        for melody in melodies.values()
-    ]
+    spans = {name: _span(melody, quarters_per_bar) for name, melody in melodies.items()}
+    longest = max(end - begin for begin, end in spans.values())
     with mpl.rc_context(STYLE):
         height = max(1.0, 0.05 * (high - low + 4))
-        picture = _picture(8.0, height * len(melodies) + 0.5)
-        rows = picture.subplots(len(melodies), 1, sharex=True, squeeze=False)[:, 0]
+        drawn = picture(8.0, height * len(melodies) + 0.5)
+        rows = drawn.subplots(len(melodies), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, melody) in zip(rows, melodies.items(), strict=True):
-            _roll(axes, melody, low - 2, high + 2)
+            _roll(axes, melody, spans[name][0], low - 2, high + 2)
             axes.set_ylabel(name, rotation=0, ha="right", va="center")
-            axes.set_xticks(np.arange(0.0, max(ends) + quarters_per_bar, quarters_per_bar))
-            axes.set_xlim(0.0, max(ends))
+            axes.set_xlim(0.0, longest)
+        rows[-1].set_xticks(np.arange(0.0, longest + quarters_per_bar / 2, quarters_per_bar))
         rows[-1].set_xlabel("time (quarters)")
-    return picture
+    return drawn
 
 
-def _roll(axes: Axes, melody: Melody, low: int, high: int) -> None:
+def _span(melody: Melody, quarters_per_bar: float) -> tuple[float, float]:
+    """Return begin of the first note's bar and end of the last note, a bar apart at least."""
+    if not len(melody.pitch):
+        return 0.0, quarters_per_bar
+    begin = float(np.floor(melody.onset_quarters[0] / quarters_per_bar)) * quarters_per_bar
+    end = float((melody.onset_quarters + melody.duration_quarters).max())
+    return begin, max(end, begin + quarters_per_bar)
+
+
+def _roll(axes: Axes, melody: Melody, begin: float, low: int, high: int) -> None:
     for pitch in range(low, high + 1):
         if pitch % 12 in SHARPS:
             axes.axhspan(pitch - 0.5, pitch + 0.5, color="#EFEFEF", linewidth=0)
     notes = zip(melody.onset_quarters, melody.duration_quarters, melody.pitch, strict=True)
     for onset, duration, pitch in notes:
         axes.broken_barh(
-            [(float(onset), float(duration))],
+            [(float(onset) - begin, float(duration))],
             (float(pitch) - 0.5, 1.0),
             facecolors=BLUE,
             edgecolors="white",
@@ -307,16 +274,16 @@ def bars_with_intervals(
     rows = list(dict.fromkeys(row for panel in named for row in panel))
     refuse(not any(panels.values()), "bars_with_intervals needs at least one value, got none.")
     with mpl.rc_context(STYLE):
-        picture = _picture(2.7 * len(panels) + 0.6, 0.34 * len(rows) + 1.1)
-        grid = picture.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        drawn = picture(2.7 * len(panels) + 0.6, 0.34 * len(rows) + 1.1)
+        grid = drawn.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (quantity, panel) in zip(grid, panels.items(), strict=True):
             floor = (floors or {}).get(quantity, 0.0)
             _bars(axes, rows, panel, floor, (printed or {}).get(quantity, {}))
             axes.set_xlabel(quantity)
         grid[0].set_yticks(range(len(rows)), rows)
         grid[0].invert_yaxis()
-        _legend(picture, grid)
-    return picture
+        _legend(drawn, grid)
+    return drawn
 
 
 def _bars(

@@ -11,8 +11,9 @@ from pasdedeux.base.files import write_bytes
 from pasdedeux.music.audio import RATE_HZ, Synthesiser, ogg, waveform
 from pasdedeux.music.melody import Melody
 from pasdedeux.music.notes import write_midi
-from pasdedeux.report.figures import PITCH_NAMES, Picture, piano_rolls
+from pasdedeux.report.figures import PITCH_NAMES, piano_rolls
 from pasdedeux.report.markup import html_grid, markdown_grid
+from pasdedeux.report.picture import Picture
 
 
 @dataclass(frozen=True, repr=False)
