@@ -29,7 +29,7 @@ help:
 setup:
 	@if [ ! -x $(IN) ] || ! $(IN) -c "" 2>/dev/null || \
 	    [ "`cat $(INSTALLED) 2>/dev/null`" != "`$(WANTED)`" ]; then \
-	    $(MAKE) --no-print-directory environment; \
+	    $(MAKE) --no-print-directory environment GOAL="$(firstword $(MAKECMDGOALS) setup)"; \
 	fi
 
 environment:
@@ -42,8 +42,9 @@ environment:
 	done; \
 	if [ -z "$$chosen" ]; then \
 	    echo "No suitable Python: 3.11, 3.12 or 3.13 is needed." >&2; \
-	    echo "Found: $$($(if $(PYTHON),"$(PYTHON)",python3) --version 2>&1 || true)" >&2; \
-	    echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	    found=$$($(if $(PYTHON),"$(PYTHON)",python3) --version 2>/dev/null); \
+	    echo "Found: $${found:-none}." >&2; \
+	    echo "Install one, or name it: make $(GOAL) PYTHON=/path/to/python3.11" >&2; \
 	    exit 1; \
 	fi; \
 	if ! "$$chosen" -c "import venv, ensurepip" 2>/dev/null; then \

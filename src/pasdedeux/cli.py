@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="gather tables, figures and notebooks in one page")
     report.set_defaults(command=_report)
-    table = commands.add_parser("table", help="print the tables of a profile and where they lie")
+    table = commands.add_parser("table", help="where the tables of a profile lie, or one of them")
+    table.add_argument("table", nargs="?", help="for example fusion/table_1")
     table.set_defaults(command=_table)
     for command in (run, report, table):
         command.add_argument("--profile", choices=PROFILES, default="quick")
@@ -93,13 +94,16 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _table(asked: argparse.Namespace) -> int:
+    from pasdedeux.base.checks import choice
     from pasdedeux.base.paths import results
 
-    found = sorted(results(asked.profile).glob("*/*table*.md"))
-    for path in found:
-        print(f"{path.read_text(encoding='utf-8').strip()}\n")
-    for path in found:
-        print(f"table: {_shown(path)} (also .csv and .tex)")
+    folder = results(asked.profile)
+    found = {f"{path.parent.name}/{path.stem}": path for path in sorted(folder.glob("*/table*.md"))}
+    if asked.table is not None:
+        print(found[choice("table", asked.table, found)].read_text(encoding="utf-8"), end="")
+        return 0
+    for name, path in found.items():
+        print(f"table {name}: {_shown(path)} (and .csv, .tex)")
     if not found:
         print(f"no tables at profile {asked.profile} yet; `make reproduce PROFILE={asked.profile}`")
     return 0
@@ -114,10 +118,9 @@ def _cost(_asked: argparse.Namespace) -> int:
 
 
 def _doctor(_asked: argparse.Namespace) -> int:
-    from pasdedeux.report import provenance
+    from pasdedeux.engine.doctor import report
 
-    for name, value in provenance.environment().items():
-        print(f"{name}: {value}")
+    print(report())
     return 0
 
 

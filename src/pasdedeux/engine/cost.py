@@ -43,7 +43,9 @@ def _cost(notebook: Notebook, profile: str) -> Cost:
     if not sidecar.is_file():
         return Cost(notebook.name, notebook.minutes_at(profile), None)
     told = json.loads(sidecar.read_text(encoding="utf-8"))
-    return Cost(notebook.name, told["wall_seconds"] / SECONDS_A_MINUTE, told["device"])
+    names = {item["name"] for item in told["device"]} - {"cpu"}
+    machine = " with ".join([told["platform"], *sorted(names)])
+    return Cost(notebook.name, told["wall_seconds"] / SECONDS_A_MINUTE, machine)
 
 
 def _spoken(minutes: float) -> str:

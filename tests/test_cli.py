@@ -1,0 +1,100 @@
+"""The command line: instant help, one line for wrong input, and what each command prints."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import tiny
+
+from pasdedeux import cli
+from pasdedeux.base.files import write_json, write_text
+
+HEAVY = ("torch", "numpy", "papermill", "nbformat", "matplotlib", "music21", "pandas")
+
+
+def test_help_is_instant_and_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom pasdedeux import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - began < 3
+    assert done.stdout.splitlines()[-1] == "[]"
+    for name in ("run", "data", "report", "table", "cost", "doctor"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "20_frist"], "no notebook '20_frist'. Did you mean '20_first'"),
+        (["run", "20", "-p", "sed=3"], "unknown parameter 'sed'. Did you mean 'seed'"),
+        (["run", "20", "-p", "seed"], "given as name=value, got 'seed'"),
+        (["run", "20", "-p", "seed=x"], "'seed' must be int"),
+    ],
+)
+def test_wrong_input_is_one_line_and_code_two(project, capsys, words, message):
+    tiny.notebook(project / "notebooks" / "20_first.ipynb")
+    assert cli.main(words) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.err.startswith("pasdedeux run: ")
+    assert len(told.err.splitlines()) == 1
+    assert not (project / "results").exists()
+
+
+def test_an_unknown_profile_or_command_is_refused(capsys):
+    for words in (["run", "20", "--profile", "latop"], ["rum"], []):
+        with pytest.raises(SystemExit) as end:
+            cli.main(words)
+        assert end.value.code == 2
+    assert "invalid choice: 'latop'" in capsys.readouterr().err
+
+
+def test_table_tells_where_the_tables_are_and_prints_one(project, capsys):
+    assert cli.main(["table"]) == 0
+    assert "no tables at profile quick yet" in capsys.readouterr().out
+    folder = project / "results" / "quick" / "fusion"
+    for end in ("csv", "md", "tex"):
+        write_text(folder / f"table_1.{end}", f"content of {end}\n")
+    assert cli.main(["table"]) == 0
+    told = capsys.readouterr().out
+    assert "results/quick/fusion/table_1.md" in told
+    assert "content of md" not in told
+    assert cli.main(["table", "fusion/table_1"]) == 0
+    assert capsys.readouterr().out == "content of md\n"
+    assert cli.main(["table", "fusion/tabel_1"]) == 2
+    assert "Did you mean 'fusion/table_1'" in capsys.readouterr().err
+
+
+def test_cost_believes_sidecars_before_estimates(project, capsys):
+    assert cli.main(["cost"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["quick", "laptop", "gpu", "paper"]
+    assert all("(estimated)" in line for line in lines)
+    sidecar = project / "results" / "laptop" / "notebooks" / "20_fusiongan.json"
+    write_json(sidecar, {"wall_seconds": 7200.0, "platform": "Linux x86_64", "device": []})
+    assert cli.main(["cost"]) == 0
+    laptop = capsys.readouterr().out.splitlines()[1]
+    assert laptop.startswith("laptop: about 2.0 h (measured for 1 of 4 notebooks on Linux x86_64")
+    assert laptop.endswith("the rest estimated)")
+
+
+def test_doctor_tells_what_a_bug_report_needs(project, capsys):
+    assert cli.main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    names = {line.split("  ")[0] for line in told.splitlines()}
+    assert {"pasdedeux", "python", "torch", "PASDEDEUX_DATA", "fluidsynth"} <= names
+
+
+def test_data_names_every_corpus_with_its_licence(project, monkeypatch, capsys):
+    monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
+    assert cli.main(["data"]) == 0
+    told = capsys.readouterr().out
+    for words in ("Essen", "Weimar Jazz Database", "Open Database Licence", "PASDEDEUX_DATA"):
+        assert words in told
+    assert cli.main(["data", "fetch", "wjazz"]) == 2
+    assert "wjazzd" in capsys.readouterr().err

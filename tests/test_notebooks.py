@@ -1,0 +1,61 @@
+"""Every notebook runs from top to bottom at the profile `quick`, judged cell by cell by nbval.
+
+They run in a throw-away root, on the built-in data, two at a time and after those they need. Cells
+that hold `NBVAL_CHECK_OUTPUT` must print what is stored in them.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import tiny
+
+from pasdedeux.engine.notebooks import NOTEBOOKS, ordered
+
+SECONDS_A_CELL = 300
+
+
+def _judge(root, name, needed):
+    for other in needed:
+        other.result()
+    environment = {name: value for name, value in os.environ.items() if name != "PASDEDEUX_DATA"}
+    words = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_A_CELL}"]
+    plain = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "-q"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words, *plain, f"notebooks/{name}.ipynb"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    root = tiny.root(tmp_path_factory.mktemp("notebooks") / "a project")
+    futures = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for notebook in ordered():
+            copy = root / "notebooks" / f"{notebook.name}.ipynb"
+            copy.write_bytes((tiny.LIBRARY / "notebooks" / copy.name).read_bytes())
+            needed = [futures[name] for name in notebook.needs]
+            futures[notebook.name] = pool.submit(_judge, root, notebook.name, needed)
+    return {name: future.result() for name, future in futures.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
+def test_a_notebook_runs_at_quick(judged, name):
+    done = judged[name]
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert " passed" in done.stdout
+
+
+def test_some_cells_are_compared_with_what_is_stored():
+    folder = Path(tiny.LIBRARY) / "notebooks"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.ipynb")]
+    assert any("NBVAL_CHECK_OUTPUT" in text for text in texts)
