@@ -16,8 +16,9 @@ from pasdedeux.report.figures import (
     curves,
     figure6,
     piano_rolls,
+    save,
 )
-from pasdedeux.report.picture import png, save
+from pasdedeux.report.picture import png
 
 RNG = np.random.default_rng(0)
 

@@ -1,15 +1,18 @@
-"""Pictures for notebooks and pages; every function returns one, `report.picture.save` keeps it."""
+"""Pictures for notebooks and pages; every function returns one, `save` keeps it as files."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Num
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pasdedeux.base.checks import nearest, refuse
+from pasdedeux.base.files import write_bytes
 from pasdedeux.music.melody import Melody
 from pasdedeux.report.picture import (
     BLUE,
@@ -22,6 +25,8 @@ from pasdedeux.report.picture import (
     STYLE,
     Picture,
     picture,
+    png,
+    svg,
 )
 
 PITCH_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -47,6 +52,12 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
+
+
+def save(figure: Figure, folder: Path, stem: str) -> None:
+    """Write `<stem>.png` and `<stem>.svg` into `folder`, the same bytes whenever drawn again."""
+    write_bytes(Path(folder) / f"{stem}.png", png(figure))
+    write_bytes(Path(folder) / f"{stem}.svg", svg(figure))
 
 
 def _percent(counts: Num[np.ndarray, " C"], name: str) -> Float[np.ndarray, " C"]:

@@ -5,13 +5,10 @@ a colour says is also written. Pictures stand alone: no pyplot, no global state.
 """
 
 import io
-from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from pasdedeux.base.files import write_bytes
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6A6A6A"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#E69F00"
@@ -50,10 +47,9 @@ def png(figure: Figure, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
     return out.getvalue()
 
 
-def save(figure: Figure, folder: Path, stem: str) -> None:
-    """Write `<stem>.png` and `<stem>.svg` into `folder`, the same bytes whenever drawn again."""
+def svg(figure: Figure) -> bytes:
+    """Return `figure` as SVG bytes without date or program version."""
     out = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    write_bytes(Path(folder) / f"{stem}.png", png(figure))
-    write_bytes(Path(folder) / f"{stem}.svg", out.getvalue())
+    return out.getvalue()
