@@ -1,0 +1,1 @@
+"""Corpora, windows and splits: from files to arrays."""

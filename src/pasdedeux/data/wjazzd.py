@@ -1,0 +1,216 @@
+"""The Weimar Jazz Database: one header-less table per solo, and a table of tempi.
+
+`score_csv.zip` (or the folder `score_csv` it unpacks to) holds `<performer>_<tune>_FINAL_solo.csv`
+with pitch, onset and duration in seconds; `df_solos.csv` gives the average tempo of most solos. No
+key, metre or beats: the average tempo fixes the scale of time, not the place of the beats.
+"""
+
+import csv
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pasdedeux.base.checks import choice, refuse
+from pasdedeux.data import sources
+from pasdedeux.data.corpus import Corpus, Song
+from pasdedeux.music.melody import HIGHEST_PITCH, Melody
+
+NAME = "wjazzd"
+Timing = Literal["tempo", "nominal"]
+NOMINAL_BPM = 120.0
+NOTES, TEMPI, ENDING = "score_csv", "df_solos.csv", "_solo.csv"
+TERCILES_BPM = (135.0, 200.0)  # they cut the published solos in three parts of a size
+COLUMNS = ("pitch", "onset in seconds", "duration in seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class Solo:
+    """One solo in seconds; `bpm` is its average tempo, None where the table of tempi lacks it."""
+
+    name: str
+    performer: str
+    tune: str
+    pitch: Int[np.ndarray, " N"]
+    onset_seconds: Float[np.ndarray, " N"]
+    duration_seconds: Float[np.ndarray, " N"]
+    bpm: float | None
+
+    def melody(self, timing: Timing) -> Melody:
+        """Return the solo in quarters, of its own tempo or of the nominal 120 a minute."""
+        choice("timing", timing, get_args(Timing))
+        bpm = self.bpm if timing == "tempo" else NOMINAL_BPM
+        if bpm is None:
+            raise ValueError(f"{self.name} has no tempo in {TEMPI}; use timing='nominal'.")
+        onset, duration = self.onset_seconds * bpm / 60.0, self.duration_seconds * bpm / 60.0
+        return Melody(self.name, self.pitch, onset, duration)
+
+    @property
+    def stratum(self) -> str:
+        """The tempo third the solo belongs to."""
+        if self.bpm is None:
+            return "unknown tempo"
+        return ("slow", "medium", "fast")[sum(self.bpm >= cut for cut in TERCILES_BPM)]
+
+
+class Solos(NamedTuple):
+    """Solos sorted by name, and a message for each one that was skipped."""
+
+    solos: tuple[Solo, ...]
+    skipped: tuple[str, ...]
+
+
+def corpus(timing: Timing, *, folder: Path | None = None, skip_bad: bool = False) -> Corpus:
+    """Return the solos as songs; with `timing="tempo"` only those whose tempo is known.
+
+    Solos on one tune share a group, whatever take or performer; a tempo third is a stratum.
+    """
+    choice("timing", timing, get_args(Timing))
+    found = read(folder, skip_bad=skip_bad)
+    timed = [solo for solo in found.solos if timing == "nominal" or solo.bpm is not None]
+    left_out = len(found.solos) - len(timed)
+    remarks = (f"{left_out} solos left out: {TEMPI} has no tempo for them.",) if left_out else ()
+    songs = tuple(Song(solo.melody(timing), solo.tune, solo.stratum) for solo in timed)
+    return Corpus(NAME, songs, found.skipped, remarks)
+
+
+def files(folder: Path | None = None) -> list[Path]:
+    """Return the files the solos are read from: the notes (zip or tables) and the tempi.
+
+    `folder` defaults to `$PASDEDEUX_DATA/wjazzd`, else the download. Raises `ValueError` telling
+    what is missing and how to get it.
+    """
+    place = folder or sources.found(NAME)
+    remedy = (
+        f"Put {NOTES}.zip and {TEMPI} into $PASDEDEUX_DATA/{NAME}, or run `pasdedeux data "
+        f"fetch {NAME}`."
+    )
+    if place is None:
+        raise ValueError(f"the Weimar Jazz Database is not here. {remedy}")
+    packed, tables = place / f"{NOTES}.zip", sorted((place / NOTES).glob(f"*{ENDING}"))
+    refuse(not packed.is_file() and not tables, f"{place} has no {NOTES}.zip. {remedy}")
+    tempi = place / TEMPI
+    refuse(not tempi.is_file(), f"{place} has no {TEMPI}, the table of tempi. {remedy}")
+    return [*([packed] if packed.is_file() else tables), tempi]
+
+
+def read(folder: Path | None = None, *, skip_bad: bool = False) -> Solos:
+    """Return all solos in `folder`, however many there are.
+
+    Raises `ValueError` naming file, solo and line of bad input, with the remedy. With `skip_bad` a
+    bad solo is left out and its message is among `skipped`; a zip that cannot be opened, and a bad
+    table of tempi, are refused all the same.
+    """
+    *notes, tempi = files(folder)
+    bpm = tempo_table(tempi)
+    solos: list[Solo] = []
+    skipped: list[str] = []
+    for place, name, text in _tables(notes, skip_bad, skipped):
+        try:
+            solos.append(_solo(place, name, text, bpm.get(name)))
+        except ValueError as error:
+            if not skip_bad:
+                raise
+            skipped.append(str(error))
+    refuse(not solos, f"{notes[0]} holds no readable solo (*{ENDING}). " + " ".join(skipped[:1]))
+    return Solos(tuple(sorted(solos, key=lambda solo: solo.name)), tuple(skipped))
+
+
+def tempo_table(path: Path) -> dict[str, float]:
+    """Return the average tempo in quarters a minute by solo name, from `df_solos.csv`."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        for column in ("base_name", "avgtempo"):
+            refuse(
+                column not in (rows.fieldnames or ()),
+                f"{path}, line 1: no column {column!r}, got {rows.fieldnames}; take {TEMPI} as "
+                "published.",
+            )
+        found = {}
+        for row in rows:
+            if row["avgtempo"]:
+                place = f"{path}, line {rows.line_num} ({row['base_name']})"
+                found[row["base_name"]] = _number(row["avgtempo"], place, "avgtempo", above=0.0)
+    return found
+
+
+def _tables(
+    notes: list[Path], skip_bad: bool, skipped: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield place for messages, solo name and text of each table of notes."""
+    for path in notes:
+        if path.suffix != ".zip":
+            yield str(path), path.name.removesuffix(ENDING), path.read_text(encoding="utf-8")
+            continue
+        remedy = "delete it and run `pasdedeux data fetch wjazzd`, or copy it anew"
+        try:
+            with zipfile.ZipFile(path) as packed:
+                for member in sorted(packed.namelist()):
+                    name = member.rsplit("/", 1)[-1]
+                    if not name.endswith(ENDING) or member.startswith("__MACOSX"):
+                        continue
+                    place = f"{path}, {name}"
+                    try:
+                        text = packed.read(member).decode("utf-8")
+                    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+                        if not skip_bad:
+                            raise ValueError(f"{place} is damaged ({error}); {remedy}.") from error
+                        skipped.append(f"{place} is damaged ({error}).")
+                        continue
+                    yield place, name.removesuffix(ENDING), text
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path} is not a whole zip file ({error}); {remedy}.") from error
+
+
+def _solo(place: str, name: str, text: str, bpm: float | None) -> Solo:
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            rows.append(_row(line, f"{place}, line {number}"))
+            late = len(rows) > 1 and rows[-1][1] < rows[-2][1]
+            refuse(late, f"{place}, line {number}: onset {rows[-1][1]} lies before the previous "
+                   "one; sort the rows by onset.")  # fmt: skip
+    refuse(not rows, f"{place} holds no note; take the empty solo out of the corpus.")
+    performer, tune = (*name.split("_"), "")[:2]
+    pitch, onset, duration = np.array(rows).T
+    named = re.sub(r"-\d+$", "", tune).casefold() or name
+    return Solo(name, performer, named, pitch.astype(int), onset, duration, bpm)
+
+
+def _row(line: str, place: str) -> tuple[float, float, float]:
+    cells = line.split(",")
+    refuse(
+        len(cells) != len(COLUMNS),
+        f"{place}: {len(cells)} columns, expected {len(COLUMNS)} ({', '.join(COLUMNS)}); "
+        "export the table without a header, separated by commas.",
+    )
+    pitch, onset, duration = (
+        _number(cell, place, column) for cell, column in zip(cells, COLUMNS, strict=True)
+    )
+    refuse(
+        pitch % 1 != 0 or not 0 <= pitch <= HIGHEST_PITCH,
+        f"{place}: pitch {pitch} is not a MIDI pitch 0..127; are the columns in the order "
+        f"{', '.join(COLUMNS)}?",
+    )
+    refuse(duration < 0, f"{place}: duration {duration} s is negative; correct or remove the row.")
+    return pitch, onset, duration
+
+
+def _number(text: str, place: str, column: str, *, above: float = -math.inf) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    refuse(
+        not (math.isfinite(value) and value > above),
+        f"{place}: {column} is {text.strip()!r}; write a finite number"
+        + (f" above {above:g}." if above > -math.inf else "."),
+    )
+    return value

@@ -1,0 +1,1 @@
+"""Melodies, notes, keys and sound."""

@@ -1,0 +1,82 @@
+"""Which key a melody is in, from how long each pitch class sounds.
+
+Profiles of Temperley (2007), "Music and Probability", from the Kostka-Payne corpus of harmonic
+analyses; the key is the one whose profile correlates best with the melody's durations (Krumhansl
+and Schmuckler). On the folk songs it finds the notated tonic of about six songs in seven; on jazz
+solos, without their chords, it is much less certain.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from pasdedeux.base.checks import choice, refuse
+from pasdedeux.music.melody import Melody
+
+Mode = Literal["major", "minor"]
+Shift = Literal["nearest", "down"]
+PROFILES: dict[Mode, tuple[float, ...]] = {
+    "major": (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
+    "minor": (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
+}
+RELATIVE_MAJOR = {"major": 0, "minor": 3}  # semitones from a tonic to that of its key signature
+
+
+class Key(NamedTuple):
+    """Tonic as a pitch class (C is 0), mode, and the correlation that decided."""
+
+    tonic: int
+    mode: Mode
+    correlation: float
+
+
+def pitch_class_durations(melody: Melody) -> Float[np.ndarray, " 12"]:
+    """Return for how many quarters each pitch class sounds."""
+    return np.bincount(melody.pitch % 12, weights=melody.duration_quarters, minlength=12)
+
+
+def estimate(melody: Melody, *, tonic: int | None = None) -> Key:
+    """Return the best key of `melody`; a given `tonic` leaves only the mode to be found.
+
+    A tie goes to major and to the lower tonic. Raises `ValueError` when all twelve pitch classes
+    sound equally long (also when there is no note), because then no key is better than another.
+    """
+    weights = pitch_class_durations(melody)
+    spread = weights - weights.mean()
+    length = float(np.linalg.norm(spread))
+    refuse(
+        length <= 1e-12 * max(1.0, float(weights.max())),
+        f"{melody.name}: its {len(melody.pitch)} notes name no key, every pitch class sounds "
+        "equally long; give its tonic, or use transposition='none'.",
+    )
+    tonics = range(12) if tonic is None else (tonic,)
+    keys = [
+        Key(at, mode, float(np.roll(profile, at) @ spread / length))
+        for mode, profile in _centred().items()
+        for at in tonics
+    ]
+    return max(keys, key=lambda found: found.correlation)
+
+
+def semitones_to_c(tonic: int, shift: Shift = "nearest") -> int:
+    """Return the true distance in semitones that brings `tonic` to C.
+
+    "nearest" lies in -5..+6, "down" in -11..0; the two differ by an octave at most.
+    """
+    choice("shift", shift, ("nearest", "down"))
+    refuse(not 0 <= tonic < 12, f"tonic must be a pitch class 0..11, got {tonic}.")
+    return (5 - tonic) % 12 - 5 if shift == "nearest" else -tonic
+
+
+def signature_tonic(key: Key) -> int:
+    """Return the tonic of the major key with the signature of `key`: C for A minor."""
+    return (key.tonic + RELATIVE_MAJOR[key.mode]) % 12
+
+
+def _centred() -> dict[Mode, Float[np.ndarray, " 12"]]:
+    centred: dict[Mode, Float[np.ndarray, " 12"]] = {}
+    for mode, values in PROFILES.items():
+        profile = np.array(values) - np.mean(values)
+        centred[mode] = profile / np.linalg.norm(profile)
+    return centred
