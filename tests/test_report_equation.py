@@ -67,11 +67,12 @@ def test_limits_stand_below_in_display() -> None:
 def test_similar_is_a_relation_and_words_stay_whole() -> None:
     assert "<mo>&#x0223C;</mo>" in mathml(r"x \sim p")
     assert "<mtext>Ratio</mtext>" in mathml(r"\mathrm{Ratio}")
+    assert "<mo" not in mathml(r"|d| \lvert d \rvert \infty \log p")
 
 
 @pytest.mark.parametrize("tex", [r"\weird{x}", r"\frac{a", r"a }", "", r"a & b < c"])
 def test_what_is_not_understood_is_shown_as_source(tex: str) -> None:
     drawn = mathml(tex)
-    assert drawn.startswith("<code>")
+    assert drawn.startswith('<code class="tex">')
     assert "<math" not in drawn
     assert _texts(drawn) == ([tex] if tex else [])

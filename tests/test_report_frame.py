@@ -94,3 +94,15 @@ def test_a_page_escapes_its_title_and_contents() -> None:
     assert "<title>a &lt; b</title>" in text
     assert '<a href="#x-1">R &amp; B</a>' in text
     assert outside(text) == []
+
+
+def test_every_equation_of_the_notebooks_is_understood() -> None:
+    files = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+    assert files, "no notebooks"
+    drawn = {}
+    for file in files:
+        cells = nbformat.read(file, as_version=4).cells
+        text = "\n".join(markdown(cell.source) for cell in cells if cell.cell_type == "markdown")
+        drawn[file.name] = re.findall('<code class="tex">(.*?)</code>', text)
+        assert text.count("<math") or "$" not in text
+    assert not {name: left for name, left in drawn.items() if left}

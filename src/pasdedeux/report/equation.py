@@ -25,9 +25,15 @@ _REWRITTEN = (  # in this order
 _LIMITS = re.compile(r"\\(sup|inf|max|min|lim)(?=\s*_)")
 _TAG = re.compile(r"\\tag\*?\{([^{}]*)\}")
 _RENDERED = (  # what latex2mathml writes, and what browsers should get
-    ("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"),
-    ("<mi>:</mi>", "<mo>:</mo>"),
-    ("<mi />", ""),
+    (re.compile("<mi>&#x0007E;</mi>"), "<mo>&#x0223C;</mo>"),
+    (re.compile("<mi>:</mi>"), "<mo>:</mo>"),
+    (re.compile("<mi />"), ""),
+    (re.compile("<mo>(&#x0221E;|∞)</mo>"), r"<mi>\1</mi>"),
+    (re.compile("(<mi>(?:log|ln|exp|sin|cos)</mi>)"), r'\1<mspace width="0.17em" />'),
+    (
+        re.compile('<mo(?: stretchy="false")?>(?:\\||&#x0007C;)</mo>'),
+        '<mi mathvariant="normal">|</mi>',
+    ),
 )
 
 
@@ -43,7 +49,7 @@ def mathml(tex: str, *, display: bool = False) -> str:
         source = pattern.sub(better, source)
     if display:
         source = _LIMITS.sub(r"\\\1\\limits", source)
-    drawn = _converted(source, display) or f"<code>{html.escape(tex.strip())}</code>"
+    drawn = _converted(source, display) or f'<code class="tex">{html.escape(tex.strip())}</code>'
     if not display:
         return drawn
     number = f'<span class="number">({html.escape(", ".join(tags))})</span>' if tags else ""
@@ -63,5 +69,5 @@ def _converted(source: str, display: bool) -> str:
     if unknown:
         return ""
     for written, better in _RENDERED:
-        drawn = drawn.replace(written, better)
+        drawn = written.sub(better, drawn)
     return drawn
