@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pasdedeux.base import paths, source
+from pasdedeux.base import paths
 from pasdedeux.base.checks import choice, nearest, refuse
 from pasdedeux.base.profiles import PROFILES
+from pasdedeux.base.source import closure
+from pasdedeux.data import sources
 from pasdedeux.engine.notebooks import NOTEBOOKS, Notebook
 
 WALL_TIME_ALLOWANCE = 4  # a cluster's machine may be slower than the one that was measured
@@ -36,7 +38,7 @@ def inputs(notebook: Notebook, profile: str) -> list[str]:
     before = [
         path for entry in needed for path in (stamp(entry, profile), *outputs(entry, profile))
     ]
-    library = [_relative(path) for path in source.closure(notebook.path)]
+    library = [_relative(path) for path in closure(notebook.path)]
     return [_relative(notebook.path), *library, *before]
 
 
@@ -51,7 +53,7 @@ def parameters(notebook: Notebook, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a rule's `params` record: a change of any of them re-runs `notebook`.
 
     `config` is Snakemake's: `profile`, and under `parameters` the overrides of each notebook by
-    name. The list of the user's corpora counts too: with jazz the same tables come out otherwise.
+    name. The files of found corpora count too: with jazz the same tables come out otherwise.
     """
     asked = config.get("parameters", {})
     known = {entry.name for entry in NOTEBOOKS}
@@ -85,12 +87,15 @@ def resources(notebook: Notebook, profile: str) -> dict[str, int]:
 
 
 def _corpora(notebook: Notebook) -> list[str]:
-    """Return name and size of each file of the user's corpora that `notebook` reads."""
-    folder = paths.data()
-    if folder is None:
-        return []
-    files = [path for name in notebook.corpora for path in sorted((folder / name).glob("*"))]
-    return [f"{path.relative_to(folder)} {path.stat().st_size}" for path in files]
+    """Return name and size of each file of the found corpora that `notebook` reads."""
+    folders = {name: sources.found(name) for name in notebook.corpora}
+    files = [
+        (name, path)
+        for name, folder in folders.items()
+        if folder is not None
+        for path in sorted(folder.iterdir())
+    ]
+    return [f"{name}/{path.name} {path.stat().st_size}" for name, path in files]
 
 
 def _relative(path: Path) -> str:

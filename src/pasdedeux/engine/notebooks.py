@@ -24,7 +24,7 @@ class Notebook:
     name: file name under `notebooks/` without its ending, `NN_topic`.
     needs: names of the notebooks that must have run before, at the same profile.
     outputs: files it writes besides the executed notebook, relative to `results/<profile>`.
-    corpora: sub-folders of the user's data folder it reads when they are there.
+    corpora: the corpora of `data/sources.toml` that it reads when they are there.
     gpu: whether it asks for an accelerator at the profiles `gpu` and `paper`.
     minutes: measured or estimated wall time at each profile; a cluster allows four times as long.
     """

@@ -5,34 +5,16 @@ what the first one made, and a killed call goes on where it was.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
 import numpy as np
-from jaxtyping import Int
 
-from pasdedeux.base import files, paths, progress
+from pasdedeux.base import files, progress
 from pasdedeux.base.checks import refuse
-from pasdedeux.training.run import read_log
+from pasdedeux.training.run import Measured, samples_file
 
 Measure = Callable[[np.ndarray, Any], dict[str, float]]
-
-
-class Measured(NamedTuple):
-    """One system under one seed: its run folder (relative to the project) and its numbers."""
-
-    system: str
-    seed: int
-    run: str
-    numbers: dict[str, float]
-
-    def samples(self) -> Int[np.ndarray, "N T"]:
-        """Return the windows the numbers were measured on."""
-        return np.load(paths.root() / self.run / _file(self.system)).astype(np.int64)
-
-    def log(self) -> list[dict[str, float | int]]:
-        """Return the training log of the run; empty for a system that learns nothing."""
-        return read_log(paths.root() / self.run)
 
 
 def study(
@@ -69,7 +51,7 @@ def _one_seed(
         progress.report(f"seed {seed}: systems", done, len(systems), note=label)
         run, sample = train(settings, data, seed)
         key = f"{label} ({settings.samples} samples)"
-        place = run.folder / _file(label)
+        place = run.folder / samples_file(label)
         numbers = run.metrics().get(key)
         if numbers is None or not place.exists():
             drawn = sample(settings.samples)
@@ -79,7 +61,3 @@ def _one_seed(
             run.keep_metrics(key, numbers)
         rows.append(Measured(label, seed, run.name, numbers))
     return rows
-
-
-def _file(label: str) -> str:
-    return f"samples-{''.join(c if c.isalnum() else '-' for c in label)}.npy"
