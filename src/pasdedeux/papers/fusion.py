@@ -177,8 +177,9 @@ class Fusion:
 
     The first `critic_warmup` steps move D_F alone (line 18). A round is a block each of F, A and B;
     a step of a block is `critic_steps` updates of its critic and one of its generator. The last
-    round stops after F, as the released code does. After each F block G_F is kept if it is the
-    closest to both genres on validation windows.
+    round stops after F, as the released code does. At the end of a block the copy that rolls out
+    follows its generator; at the end of an F block G_F is kept if it is the closest to both genres
+    on validation windows.
     """
 
     def __init__(
@@ -217,8 +218,6 @@ class Fusion:
             return self._teach_critic("F", index, 1, first=index)
         block, place = divmod(update, s.block_updates)
         player = "FAB"[block % 3]
-        if place == 0:
-            policy.follow(self.delayed[player], self.live[player], keep=s.delay)
         first = s.critic_warmup + update * s.critic_steps
         numbers = self._teach_critic(player, index, s.critic_steps, first=first)
         numbers |= sequences.policy_update(
@@ -227,9 +226,11 @@ class Fusion:
              reward_signs(player, s.generator_rule).items()},
             settings=s, draw=lambda *use: self._draw(index, *use),
         )  # fmt: skip
-        if player == "F" and place == s.block_updates - 1:
-            numbers["validation"] = self._keep_better(block // 3)
-        return numbers | {"player": float("FAB".index(player)), "round": float(block // 3)}
+        if place == s.block_updates - 1:
+            policy.follow(self.delayed[player], self.live[player], keep=s.delay)
+            if player == "F":
+                numbers["validation"] = self._keep_better(block // 3)
+        return numbers | {"player": float("ABF".index(player)), "round": float(block // 3)}
 
     def _teach_critic(self, player: str, index: int, count: int, first: int) -> dict[str, float]:
         s, numbers = self.settings, {}

@@ -7,7 +7,6 @@ difference under EM; Ratio has no scale, and Ratio under EM is the true Wasserst
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +18,7 @@ from pasdedeux.report.claims import Claim, Part, by_seed, compare, decide, inter
 from pasdedeux.report.figures import Histograms, Interval
 from pasdedeux.report.reference import stated_claims
 from pasdedeux.report.table import Measurement
+from pasdedeux.training.run import Measured
 
 PRINTED_NOTES = 162_000  # notes per histogram that the printed distances imply (inferred)
 Columns = Mapping[str, tuple[str, float]]  # table column -> key of `fusion.evaluate` and factor
@@ -49,19 +49,6 @@ LANDMARKS = {
 }
 NEAR = 0.1  # two Ratios within a tenth of each other are "at about the same level"
 D_SHARP = 3
-
-
-class Measured(Protocol):
-    """One system under one seed, as `engine.study` returns it."""
-
-    system: str
-    seed: int
-    run: str
-    numbers: dict[str, float]
-
-    def samples(self) -> Int[np.ndarray, "N T"]:
-        """Return the windows the numbers were measured on."""
-        ...
 
 
 def measurements(measured: Iterable[Measured], columns: Columns) -> list[Measurement]:

@@ -7,7 +7,10 @@ once measured, `metrics.json`. Asking for the same thing again finds the same fo
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
 
 from pasdedeux.base import facts, files, paths, source
 from pasdedeux.base.checks import refuse
@@ -43,6 +46,28 @@ def read_log(folder: Path) -> list[dict[str, float | int]]:
     path = folder / "log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
+
+
+class Measured(NamedTuple):
+    """One system under one seed: its run folder (relative to the project) and its numbers."""
+
+    system: str
+    seed: int
+    run: str
+    numbers: dict[str, float]
+
+    def samples(self) -> Int[np.ndarray, "N T"]:
+        """Return the windows the numbers were measured on."""
+        return np.load(paths.root() / self.run / samples_file(self.system)).astype(np.int64)
+
+    def log(self) -> list[dict[str, float | int]]:
+        """Return the training log of the run; empty for a system that learns nothing."""
+        return read_log(paths.root() / self.run)
+
+
+def samples_file(label: str) -> str:
+    """Return the name of the file, in its run's folder, of the windows drawn from a system."""
+    return f"samples-{''.join(c if c.isalnum() else '-' for c in label)}.npy"
 
 
 def open_run(
