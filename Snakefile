@@ -16,6 +16,8 @@ from pasdedeux.engine import graph
 from pasdedeux.engine.notebooks import NOTEBOOKS, ordered
 
 PROFILE = config.get("profile", "quick")
+SIDE_BY_SIDE = (workflow.cores or 1) >= 2 * min(notebook.cores for notebook in NOTEBOOKS)
+LOOK = "--plain" if SIDE_BY_SIDE else ""  # bars of several notebooks would fight for one line
 
 
 rule all:
@@ -47,4 +49,4 @@ for notebook in ordered():
         message:
             f"{notebook.name} at profile {PROFILE}"
         shell:
-            "{sys.executable:q} -m pasdedeux.cli run {params.words}"
+            "{sys.executable:q} -m pasdedeux.cli run {params.words} {LOOK}"

@@ -70,17 +70,20 @@ def test_table_tells_where_the_tables_are_and_prints_one(project, capsys):
     assert "Did you mean 'fusion/table_1'" in capsys.readouterr().err
 
 
-def test_cost_believes_sidecars_before_estimates(project, capsys):
+def test_cost_believes_sidecars_before_estimates_and_invents_nothing(project, capsys):
     assert cli.main(["cost"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["quick", "laptop", "gpu", "paper"]
-    assert all("(estimated)" in line for line in lines)
-    sidecar = project / "results" / "laptop" / "notebooks" / "20_fusiongan.json"
-    write_json(sidecar, {"wall_seconds": 7200.0, "platform": "Linux x86_64", "device": []})
+    assert not any("measured" in line for line in lines)
+    assert "not known: 20_fusiongan" in lines[3]
+    sidecar = project / "results" / "paper" / "notebooks" / "20_fusiongan.json"
+    device = [{"device": "cuda", "name": "A Card"}, {"device": "cpu", "name": "cpu"}]
+    told = {"wall_seconds": 36000.0, "platform": "Linux x86_64", "device": device}
+    write_json(sidecar, told)
     assert cli.main(["cost"]) == 0
-    laptop = capsys.readouterr().out.splitlines()[1]
-    assert laptop.startswith("laptop: about 2.0 h (measured for 1 of 4 notebooks on Linux x86_64")
-    assert laptop.endswith("the rest estimated)")
+    paper = capsys.readouterr().out.splitlines()[3]
+    assert paper.startswith("paper: more than 10.0 h (measured on Linux x86_64 with A Card; estimated:")
+    assert "20_fusiongan," not in paper
 
 
 def test_doctor_tells_what_a_bug_report_needs(project, capsys):

@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("notebook", help="its number, name or file: 20, 20_fusiongan, ...")
     run.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", dest="pairs")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="longest time for one cell")
+    run.add_argument("--plain", action="store_true", help="lines in place of a progress bar")
     run.set_defaults(command=_run)
 
     data = commands.add_parser("data", help="what data was found, its licence and citation")
@@ -66,6 +67,7 @@ def _run(asked: argparse.Namespace) -> int:
         asked.profile,
         parameters.from_text(asked.pairs, known),
         cell_timeout_seconds=asked.timeout,
+        plain=asked.plain,
     )
     stream = sys.stdout if outcome.status == "ok" else sys.stderr
     print(f"{outcome.message}\n{_shown(outcome.notebook)}", file=stream)

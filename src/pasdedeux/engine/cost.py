@@ -10,10 +10,10 @@ SECONDS_A_MINUTE = 60.0
 
 
 class Cost(NamedTuple):
-    """Minutes of one notebook at one profile; `machine` is None for an estimate."""
+    """Minutes of one notebook at one profile, None when unknown; no `machine`: an estimate."""
 
     notebook: str
-    minutes: float
+    minutes: float | None
     machine: str | None
 
 
@@ -21,7 +21,7 @@ def cost(profile: str) -> list[Cost]:
     """Return the cost of each notebook at `profile`.
 
     A sidecar of a good run under `results/<profile>` (committed with the project or written on
-    this machine) is believed; a notebook that has none counts with the list's estimate.
+    this machine) is believed; one that has none counts with the list's estimate, if there is one.
     """
     return [_cost(notebook, profile) for notebook in NOTEBOOKS]
 
@@ -29,13 +29,16 @@ def cost(profile: str) -> list[Cost]:
 def summary(profile: str) -> str:
     """Return one line: the minutes of all notebooks at `profile` and where the figure is from."""
     costs = cost(profile)
-    total = sum(item.minutes for item in costs)
     machines = sorted({item.machine for item in costs if item.machine is not None})
-    measured = sum(item.machine is not None for item in costs)
-    parts = [f"measured for {measured} of {len(costs)} notebooks on {', '.join(machines)}"]
-    if measured < len(costs):
-        parts = [*(parts if measured else []), "the rest estimated" if measured else "estimated"]
-    return f"{profile}: about {_spoken(total)} ({', '.join(parts)})"
+    told = [f"measured on {', '.join(machines)}"] if machines else []
+    for what, names in (
+        ("estimated", [c.notebook for c in costs if c.machine is None and c.minutes is not None]),
+        ("not known", [c.notebook for c in costs if c.minutes is None]),
+    ):
+        told += [f"{what}: {', '.join(names)}"] if names else []
+    total = sum(item.minutes for item in costs if item.minutes is not None)
+    about = "about" if all(item.minutes is not None for item in costs) else "more than"
+    return f"{profile}: {about} {_spoken(total)} ({'; '.join(told)})"
 
 
 def _cost(notebook: Notebook, profile: str) -> Cost:

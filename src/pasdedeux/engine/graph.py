@@ -20,6 +20,7 @@ from pasdedeux.engine.notebooks import NOTEBOOKS, Notebook
 
 WALL_TIME_ALLOWANCE = 4  # a cluster's machine may be slower than the one that was measured
 SHORTEST_MINUTES = 10
+UNKNOWN_MINUTES = 24 * 60
 ACCELERATED = ("gpu", "paper")
 
 
@@ -76,11 +77,9 @@ def words(notebook: Notebook, recorded: Mapping[str, Any]) -> str:
 
 def resources(notebook: Notebook, profile: str) -> dict[str, int]:
     """Return what a cluster must grant: memory in MB, wall time in minutes, accelerators."""
-    minutes = math.ceil(WALL_TIME_ALLOWANCE * notebook.minutes_at(profile))
-    granted = {
-        "mem_mb": notebook.memory_megabytes,
-        "runtime": max(minutes, SHORTEST_MINUTES),
-    }
+    expected = notebook.minutes_at(profile)
+    minutes = UNKNOWN_MINUTES if expected is None else math.ceil(WALL_TIME_ALLOWANCE * expected)
+    granted = {"mem_mb": notebook.memory_megabytes, "runtime": max(minutes, SHORTEST_MINUTES)}
     if notebook.gpu and profile in ACCELERATED:
         granted["gpu"] = 1
     return granted

@@ -14,7 +14,6 @@ from pasdedeux.base.paths import root
 from pasdedeux.base.profiles import PROFILES
 
 NAME = re.compile(r"\d\d_[a-z0-9_]+")
-MINUTES_UNKNOWN = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ class Notebook:
         """The notebook's file."""
         return root() / "notebooks" / f"{self.name}.ipynb"
 
-    def minutes_at(self, profile: str) -> float:
-        """Return the expected wall time in minutes at `profile`."""
-        return self.minutes.get(profile, MINUTES_UNKNOWN)
+    def minutes_at(self, profile: str) -> float | None:
+        """Return the expected wall time in minutes at `profile`, None where nobody knows it."""
+        return self.minutes.get(profile)
 
 
 NOTEBOOKS: tuple[Notebook, ...] = (

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import TextIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,14 +69,14 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     *,
     cell_timeout_seconds: float | None = None,
-    stream: TextIOBase | None = None,
+    plain: bool = False,
 ) -> Outcome:
     """Execute `notebook` at `profile` and return how it ended.
 
     The kernel works in the project's root wherever this is called from. Written are
-    `results/<profile>/notebooks/<name>.ipynb` and `<name>.json`; progress goes to `stream`
-    (standard error). Raises `ValueError` for an unknown notebook, profile or parameter or a value
-    of the wrong type, before anything runs.
+    `results/<profile>/notebooks/<name>.ipynb` and `<name>.json`. Progress goes to standard error;
+    `plain` asks for lines in place of a bar. Raises `ValueError` for an unknown notebook, profile
+    or parameter or a value of the wrong type, before anything runs.
     """
     source = notebooks.file(notebook)
     known = parameters.declared(source)
@@ -88,7 +87,7 @@ def run(
     folder = results(profile) / "notebooks"
     expected = _expected_seconds(folder / f"{source.stem}.json", complete)
     started, clock = datetime.now(UTC), time.monotonic()
-    with Watch(source.stem, cells, expected_seconds=expected, stream=stream) as watch:
+    with Watch(source.stem, cells, expected_seconds=expected, plain=plain) as watch:
         part = watch.scratch / "running.ipynb"
         ending = _execute(source, part, values, watch, cell_timeout_seconds)
         ran = nbformat.read(part if part.exists() else source, as_version=4)

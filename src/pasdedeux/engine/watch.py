@@ -50,10 +50,11 @@ class Watch:
         cells: Sequence[Any],
         *,
         expected_seconds: float | None = None,
+        plain: bool = False,
         stream: TextIOBase | None = None,
     ) -> None:
         self.peak_memory_bytes = 0
-        self._name, self._expected = name, expected_seconds
+        self._name, self._expected, self._plain = name, expected_seconds, plain
         self._stream = sys.stderr if stream is None else stream
         self._code = [place for place, cell in enumerate(cells) if cell["cell_type"] == "code"]
         self._steps = steps(cells)
@@ -71,7 +72,7 @@ class Watch:
         self.scratch = Path(self._scratch.name)
         self._outer = os.environ.get(FOLDER)
         os.environ[FOLDER] = str(self.scratch)
-        if _shows_bars(self._stream):
+        if not self._plain and _shows_bars(self._stream):
             self._bar = tqdm(
                 total=len(self._code),
                 file=self._stream,
