@@ -15,7 +15,8 @@ Status = Literal["ok", "failed", "dead", "timeout", "interrupted"]
 
 ERROR_TAG = "papermill-error-cell-tag"
 INJECTED_TAG = "injected-parameters"
-KERNEL_FILE = re.compile(r"[^\s\"']*ipykernel_\d+/\d+\.py")
+# begins at the edge of a word, else an embedded sound of 50,000 letters takes minutes
+KERNEL_FILE = re.compile(r"(?<![^\s\"'])[^\s\"']*ipykernel_\d+/\d+\.py")
 REWRITTEN = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)
 
 
