@@ -1,6 +1,8 @@
 """Executed notebooks: which cell did not end, and nothing of this machine left in them."""
 
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -9,6 +11,7 @@ import pytest
 from pasdedeux.engine.executed import begun, tidy, unreached, with_injected_cell
 
 ROOT = Path("/somewhere/a project")
+KERNEL_FILE = f"{tempfile.gettempdir()}/ipykernel_12/345.py"
 BEGUN = "2026-11-21T00:00:00"
 
 
@@ -60,7 +63,7 @@ def test_papermills_own_banner_is_replaced():
 
 
 def test_no_path_of_this_machine_is_kept():
-    text = f"{ROOT}/src/a.py {sys.prefix}/lib/b.py {Path.home()}/c /tmp/ipykernel_12/345.py\n"
+    text = f"{ROOT}/src/a.py {sys.prefix}/lib/b.py {Path.home()}/c {KERNEL_FILE}\n"
     outputs = [
         nbformat.v4.new_output("stream", text=text),
         nbformat.v4.new_output("error", ename="E", evalue=text, traceback=[text]),
@@ -93,3 +96,12 @@ def test_the_injected_cell_follows_the_parameters():
     injected = with_injected_cell(cells)
     assert [bool(cell["source"]) for cell in injected] == [True, True, False, True]
     assert [cell["source"] for cell in cells] == ["# a", "seed = 0", "b"]
+
+
+def test_a_large_embedded_picture_takes_no_time():
+    page = "<img src='data:image/png;base64," + "iVBOR/w0+" * 60_000 + "'>"
+    outputs = [nbformat.v4.new_output("display_data", data={"text/html": page})]
+    began = time.monotonic()
+    kept = _tidy(_notebook(_code("a", reached=True, outputs=outputs)))
+    assert time.monotonic() - began < 1
+    assert kept.cells[0].outputs[0].data["text/html"] == page
