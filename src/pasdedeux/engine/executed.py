@@ -7,7 +7,6 @@ say which cell it was. Start times tell: a cell that never began has none.
 import copy
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
