@@ -6,7 +6,7 @@ package's folder is looked up; importing music21 itself would take seconds.
 
 import importlib.util
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -61,6 +61,21 @@ def family(file_name: str) -> str:
     return Path(file_name).stem.rstrip("0123456789")
 
 
+def tunes(
+    families: Collection[str] | None = None, *, place: Path | None = None, skip_bad: bool = False
+) -> abc.Tunes:
+    """Return the tunes of `families` as they are written, duplicates included, with their fields.
+
+    Raises `ValueError` naming file, song and line of a bad tune, or leaves it out and tells it in
+    `skipped` when `skip_bad` is set.
+    """
+    read = [_read(file, file.stat().st_mtime_ns, skip_bad) for file in files(families, place=place)]
+    return abc.Tunes(
+        tuple(tune for found in read for tune in found.tunes),
+        tuple(message for found in read for message in found.skipped),
+    )
+
+
 def corpus(
     families: Collection[str] | None = None, *, place: Path | None = None, skip_bad: bool = False
 ) -> Corpus:
@@ -68,21 +83,20 @@ def corpus(
 
     A song that equals an earlier one in notes and number of rests, once both are in C, is left out.
     Variants of one Essen number share a group; a family is a stratum. A stray length or tie without
-    a note (22 in all) is passed over and told in `remarks`. Raises `ValueError` naming file, song
-    and line of a bad tune, or leaves it out and tells it in `skipped` when `skip_bad` is set.
+    a note (22 in all) is passed over and told in `remarks`. For bad tunes see `tunes`.
     """
-    tunes: list[abc.Tune] = []
-    skipped: list[str] = []
-    for file in files(families, place=place):
-        found = _read(file, file.stat().st_mtime_ns, skip_bad)
-        tunes += found.tunes
-        skipped += found.skipped
-    once = list({_content(tune): tune for tune in reversed(tunes)}.values())[::-1]
+    found, skipped = tunes(families, place=place, skip_bad=skip_bad)
+    once = distinct(found)
     remarks = [remark for tune in once for remark in tune.remarks]
-    if len(once) < len(tunes):
-        remarks.append(f"{len(tunes) - len(once)} songs left out that equal an earlier one.")
+    if len(once) < len(found):
+        remarks.append(f"{len(found) - len(once)} songs left out that equal an earlier one.")
     songs = tuple(Song(tune.melody, group(tune), family(tune.source)) for tune in once)
-    return Corpus(NAME, songs, tuple(skipped), tuple(remarks))
+    return Corpus(NAME, songs, skipped, tuple(remarks))
+
+
+def distinct(tunes: Sequence[abc.Tune]) -> list[abc.Tune]:
+    """Return `tunes` without those that equal an earlier one, in their order."""
+    return list({_content(tune): tune for tune in reversed(tunes)}.values())[::-1]
 
 
 def group(tune: abc.Tune) -> str:

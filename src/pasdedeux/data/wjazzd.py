@@ -10,13 +10,13 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.data import sources
@@ -137,7 +137,11 @@ def tempo_table(path: Path) -> dict[str, float]:
         for row in rows:
             if row["avgtempo"]:
                 place = f"{path}, line {rows.line_num} ({row['base_name']})"
-                found[row["base_name"]] = _number(row["avgtempo"], place, "avgtempo", above=0.0)
+                bpm = found[row["base_name"]] = _value(row["avgtempo"])
+                refuse(
+                    not 0 < bpm < math.inf,
+                    f"{place}: avgtempo is {row['avgtempo']!r}; write quarters a minute, above 0.",
+                )
     return found
 
 
@@ -170,47 +174,45 @@ def _tables(
 
 
 def _solo(place: str, name: str, text: str, bpm: float | None) -> Solo:
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            rows.append(_row(line, f"{place}, line {number}"))
-            late = len(rows) > 1 and rows[-1][1] < rows[-2][1]
-            refuse(late, f"{place}, line {number}: onset {rows[-1][1]} lies before the previous "
-                   "one; sort the rows by onset.")  # fmt: skip
-    refuse(not rows, f"{place} holds no note; take the empty solo out of the corpus.")
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    refuse(not lines, f"{place} holds no note; take the empty solo out of the corpus.")
+    pitch, onset, duration = _columns(place, lines)
+    _refuse_rows(place, lines, np.diff(onset, prepend=-np.inf) < 0, "sort the rows by onset")
     performer, tune = (*name.split("_"), "")[:2]
-    pitch, onset, duration = np.array(rows).T
     named = re.sub(r"-\d+$", "", tune).casefold() or name
     return Solo(name, performer, named, pitch.astype(int), onset, duration, bpm)
 
 
-def _row(line: str, place: str) -> tuple[float, float, float]:
-    cells = line.split(",")
-    refuse(
-        len(cells) != len(COLUMNS),
-        f"{place}: {len(cells)} columns, expected {len(COLUMNS)} ({', '.join(COLUMNS)}); "
-        "export the table without a header, separated by commas.",
-    )
-    pitch, onset, duration = (
-        _number(cell, place, column) for cell, column in zip(cells, COLUMNS, strict=True)
-    )
-    refuse(
-        pitch % 1 != 0 or not 0 <= pitch <= HIGHEST_PITCH,
-        f"{place}: pitch {pitch} is not a MIDI pitch 0..127; are the columns in the order "
-        f"{', '.join(COLUMNS)}?",
-    )
-    refuse(duration < 0, f"{place}: duration {duration} s is negative; correct or remove the row.")
-    return pitch, onset, duration
-
-
-def _number(text: str, place: str, column: str, *, above: float = -math.inf) -> float:
+def _columns(place: str, lines: Sequence[tuple[int, str]]) -> Float[np.ndarray, "3 N"]:
+    """Return pitch, onset and duration of all `lines`, checked."""
+    cells = [line.split(",") for _, line in lines]
+    narrow = np.array([len(row) != len(COLUMNS) for row in cells])
+    expected = f"expected {len(COLUMNS)} columns ({', '.join(COLUMNS)}), separated by commas"
+    _refuse_rows(place, lines, narrow, expected)
     try:
-        value = float(text)
+        table = np.array(cells, float)
+    except ValueError:  # find the cell
+        table = np.array([[_value(cell) for cell in row] for row in cells])
+    _refuse_rows(place, lines, ~np.isfinite(table).all(axis=1), "write finite numbers, no header")
+    pitch, _, duration = table.T
+    odd = (pitch % 1 != 0) | (pitch < 0) | (pitch > HIGHEST_PITCH)
+    order = f"the pitch is no MIDI pitch 0..127; are the columns {', '.join(COLUMNS)}?"
+    _refuse_rows(place, lines, odd, order)
+    _refuse_rows(place, lines, duration < 0, "the duration is negative; correct or remove the row")
+    return table.T
+
+
+def _refuse_rows(
+    place: str, lines: Sequence[tuple[int, str]], bad: Bool[np.ndarray, " N"], told: str
+) -> None:
+    """Refuse the first of `lines` that is `bad`, with its number and text."""
+    if bad.any():
+        number, line = lines[int(bad.argmax())]
+        raise ValueError(f"{place}, line {number}: {line.strip()!r}: {told}.")
+
+
+def _value(text: str) -> float:
+    try:
+        return float(text)
     except ValueError:
-        value = math.nan
-    refuse(
-        not (math.isfinite(value) and value > above),
-        f"{place}: {column} is {text.strip()!r}; write a finite number"
-        + (f" above {above:g}." if above > -math.inf else "."),
-    )
-    return value
+        return math.nan

@@ -4,7 +4,9 @@ It reads the notation of the Essen folk songs and refuses the rest of ABC (chord
 fractional lengths, several voices) by name: a tune is read rightly or not at all. Rules, following
 the ABC standard 2.1: the unit of length is the L field; sharps and flats come from the K field; an
 accidental holds for its letter in every octave until the next bar line; the end of a line does not
-end a bar; a tie joins two notes of one pitch.
+end a bar; a tie joins two notes of one letter and octave, and a tied note without a mark of its
+own keeps the accidental of the note before it, also across the bar line, as in print; a tie that
+opens a line belongs to the last note of the line before.
 """
 
 import re
@@ -23,7 +25,7 @@ FIELD = re.compile(r"([A-Za-z+]):(.*)")
 KEY = re.compile(r"([A-H])(is|es|s|#|b)?\s*([A-Za-z]*)")
 TOKEN = re.compile(
     r"(?P<bar>\|[\]|]?|\[\|)|(?P<accidental>\^{1,2}|_{1,2}|=)?(?P<letter>[A-Ga-gzx])"
-    r"(?P<octave>[,']*)(?P<length>[0-9]*)(?P<tie>-?)"
+    r"(?P<octave>[,']*)(?P<length>(?:[1-9][0-9]*)?)(?P<tie>-?)"
 )
 STRAY = re.compile(r"[0-9]+|-")
 TEXT_FIELDS = frozenset("ABCDFGHNOQRSTWZrw")  # they do not change which notes are written
@@ -56,7 +58,8 @@ Strays = Literal["refuse", "remark"]
 class Tune:
     """One tune: its notes in quarters, its header fields, how many rests it writes.
 
-    `remarks` tell each stray mark that was passed over.
+    `unusual_ties` counts ties that carry an accidental across a bar line or open a line: a plainer
+    reader takes each for two notes. `remarks` tell each stray mark that was passed over.
     """
 
     source: str
@@ -65,6 +68,7 @@ class Tune:
     fields: Mapping[str, str]
     melody: Melody
     rests: int
+    unusual_ties: int
     remarks: tuple[str, ...]
 
 
@@ -175,7 +179,9 @@ def _tune(lines: list[_Line], source: str, strays: Strays) -> Tune:
         _fail(place, first, "holds no note; write notes below the K field, or take the tune out")
     texts = {name: line.text for name, line in fields.items()}
     melody = notes.melody(f"{source.removesuffix('.abc')} {number} {title}".strip())
-    return Tune(source, number, title, texts, melody, notes.rests, tuple(notes.remarks))
+    return Tune(
+        source, number, title, texts, melody, notes.rests, notes.unusual_ties, tuple(notes.remarks)
+    )
 
 
 def _header(lines: list[_Line], place: str) -> tuple[dict[str, _Line], list[_Line]]:
@@ -208,73 +214,80 @@ class _Notes:
         self.pitch: list[int] = []
         self.onset: list[float] = []
         self.duration: list[float] = []
-        self.rests = 0
+        self.rests = self.unusual_ties = 0
         self.remarks: list[str] = []
         self._now = 0.0
         self._altered: dict[str, int] = dict(key.signature)
-        self._tied = False
+        self._last: tuple[str, int] | None = None  # letter and octave of the note before, if any
+        self._tie: Literal["", "-", "opens the line"] = ""
 
     def follow(self, line: _Line) -> None:
-        """Add the notes of one line of music; fields of text between the music are passed over."""
-        field = FIELD.match(line.text)
-        if field and field[1] in BODY_FIELDS:
-            return
-        if field and field[1] not in SEMITONES and not line.text.startswith(("z", "x")):
-            _fail(self.place, line, f"field {field[1]!r} inside the music is not read; take it out")
+        """Add the notes of one line of music, which may go on from the line before.
+
+        One loop without inner calls: a corpus has half a million notes.
+        """
+        for found in self._tokens(line):
+            letter = found["letter"]
+            if letter is None:  # a bar line
+                self._altered = dict(self.key.signature)
+                continue
+            quarters = self.unit_quarters * int(found["length"] or 1)
+            begin, self._now = self._now, self._now + quarters
+            tie, self._tie = self._tie, ""
+            if letter in "zx":
+                self.rests += 1
+                self._last = None
+                continue
+            name, marks, mark = letter.upper(), found["octave"], found["accidental"]
+            octave = letter.islower() + marks.count("'") - marks.count(",")
+            if mark:
+                self._altered[name] = ALTERATIONS[mark]
+            pitch = MIDDLE_C + SEMITONES[name] + self._altered[name] + 12 * octave
+            last, self._last, self._tie = self._last, (name, octave), found["tie"]
+            if tie and last == (name, octave) and (not mark or pitch == self.pitch[-1]):
+                self.unusual_ties += pitch != self.pitch[-1] or tie != "-"
+                self.duration[-1] += quarters
+                continue
+            if not 0 <= pitch <= HIGHEST_PITCH:
+                place = f"{found[0]!r} is MIDI pitch {pitch}"
+                _fail(self.place, line, f"{place}; use fewer octave marks")
+            self.pitch.append(pitch)
+            self.onset.append(begin)
+            self.duration.append(quarters)
+
+    def _tokens(self, line: _Line) -> list[re.Match[str]]:
+        """Return the notes, rests and bar lines of `line`; text between the music has none."""
         text, at = line.text, 0
+        field = FIELD.match(text)
+        if field and field[1] in BODY_FIELDS:
+            return []
+        if field and field[1] not in SEMITONES and not text.startswith(("z", "x")):
+            _fail(self.place, line, f"field {field[1]!r} inside the music is not read; take it out")
+        tokens = []
+        if text[0] == "-" and self._last:
+            self._tie, at = "opens the line", 1
         while at < len(text):
             found = TOKEN.match(text, at)
             if found:
-                self._take(found, line)
-            at = found.end() if found else self._after_other(text, at, line)
+                tokens.append(found)
+                at = found.end()
+            elif text[at] in " \t\r\\":
+                at += 1
+            else:
+                at = self._after_stray(text, at, line)
+        return tokens
 
-    def _after_other(self, text: str, at: int, line: _Line) -> int:
-        """Return where to go on behind the space or stray mark at `at`; refuse anything else."""
-        if text[at] in " \t\r\\":
-            return at + 1
+    def _after_stray(self, text: str, at: int, line: _Line) -> int:
+        """Return where to go on behind the stray mark at `at`; refuse what is not one."""
         stray = STRAY.match(text, at)
         mark = stray[0] if stray else text[at]
         known = REMEDIES.get(mark, f"only {CHARACTERS} are read")
-        remedy = "no note stands before it; write A2 or A2-A2" if stray else known
+        remedy = "no note stands before this length or tie; write A2 or A2-A2" if stray else known
         message = f"{mark!r} at column {at + 1}: {remedy}"
         if stray is None or self.strays == "refuse":
             _fail(self.place, line, message)
         self.remarks.append(f"{self.place}, line {line.number}: passed over {message}.")
         return stray.end()
-
-    def _take(self, found: re.Match[str], line: _Line) -> None:
-        if found["bar"]:
-            self._altered = dict(self.key.signature)
-            return
-        quarters = self.unit_quarters * int(found["length"] or 1)
-        if not quarters:
-            _fail(self.place, line, f"{found[0]!r} has length 0; lengths are 1, 2, 3, ...")
-        if found["letter"] in "zx":
-            self.rests += 1
-            self._tied = False
-        else:
-            self._add(self._sounding(found, line), quarters)
-            self._tied = bool(found["tie"])
-        self._now += quarters
-
-    def _sounding(self, found: re.Match[str], line: _Line) -> int:
-        """Return the MIDI pitch and remember an accidental until the next bar line."""
-        letter = found["letter"].upper()
-        if found["accidental"]:
-            self._altered[letter] = ALTERATIONS[found["accidental"]]
-        octave = found["letter"].islower() + found["octave"].count("'") - found["octave"].count(",")
-        pitch = MIDDLE_C + SEMITONES[letter] + self._altered[letter] + 12 * octave
-        if not 0 <= pitch <= HIGHEST_PITCH:
-            _fail(self.place, line, f"{found[0]!r} is MIDI pitch {pitch}; use fewer octave marks")
-        return pitch
-
-    def _add(self, pitch: int, quarters: float) -> None:
-        if self._tied and self.pitch[-1] == pitch:
-            self.duration[-1] += quarters
-            return
-        self.pitch.append(pitch)
-        self.onset.append(self._now)
-        self.duration.append(quarters)
 
     def melody(self, name: str) -> Melody:
         """Return the notes gathered so far."""

@@ -6,6 +6,7 @@ and Schmuckler). On the folk songs it finds the notated tonic of about six songs
 solos, without their chords, it is much less certain.
 """
 
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +34,8 @@ class Key(NamedTuple):
 
 def pitch_class_durations(melody: Melody) -> Float[np.ndarray, " 12"]:
     """Return for how many quarters each pitch class sounds."""
-    return np.bincount(melody.pitch % 12, weights=melody.duration_quarters, minlength=12)
+    weights = melody.duration_quarters
+    return np.bincount(melody.pitch % 12, weights=weights, minlength=12).astype(float)
 
 
 def estimate(melody: Melody, *, tonic: int | None = None) -> Key:
@@ -50,13 +52,11 @@ def estimate(melody: Melody, *, tonic: int | None = None) -> Key:
         f"{melody.name}: its {len(melody.pitch)} notes name no key, every pitch class sounds "
         "equally long; give its tonic, or use transposition='none'.",
     )
-    tonics = range(12) if tonic is None else (tonic,)
-    keys = [
-        Key(at, mode, float(np.roll(profile, at) @ spread / length))
-        for mode, profile in _centred().items()
-        for at in tonics
-    ]
-    return max(keys, key=lambda found: found.correlation)
+    correlation = _profiles() @ (spread / length)
+    if tonic is not None:
+        correlation = np.where(np.arange(len(correlation)) % 12 == tonic, correlation, -np.inf)
+    best = int(correlation.argmax())
+    return Key(best % 12, tuple(PROFILES)[best // 12], float(correlation[best]))
 
 
 def semitones_to_c(tonic: int, shift: Shift = "nearest") -> int:
@@ -74,9 +74,9 @@ def signature_tonic(key: Key) -> int:
     return (key.tonic + RELATIVE_MAJOR[key.mode]) % 12
 
 
-def _centred() -> dict[Mode, Float[np.ndarray, " 12"]]:
-    centred: dict[Mode, Float[np.ndarray, " 12"]] = {}
-    for mode, values in PROFILES.items():
-        profile = np.array(values) - np.mean(values)
-        centred[mode] = profile / np.linalg.norm(profile)
-    return centred
+@cache
+def _profiles() -> Float[np.ndarray, "24 12"]:
+    """Return the profile of every key, of mean 0 and length 1: 12 major, then 12 minor."""
+    rows = [np.roll(values, tonic) for values in PROFILES.values() for tonic in range(12)]
+    centred = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
