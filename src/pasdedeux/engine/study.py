@@ -4,15 +4,16 @@ Everything is kept in run folders, so a second call with the same settings, data
 what the first one made, and a killed call goes on where it was.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import joblib
 import numpy as np
 
-from pasdedeux.base import files, progress
+from pasdedeux.base import files, progress, source
 from pasdedeux.base.checks import refuse
-from pasdedeux.training.run import Measured, samples_file
+from pasdedeux.training.run import KEY_LENGTH, Measured, samples_file
 
 Measure = Callable[[np.ndarray, Any], dict[str, float]]
 
@@ -46,11 +47,11 @@ def study(
 def _one_seed(
     systems: Mapping[str, tuple[Callable, Any]], data: Any, measure: Measure, seed: int
 ) -> list[Measured]:
-    rows = []
+    rows, how = [], source.fingerprint(inspect.getfile(measure))[:KEY_LENGTH]
     for done, (label, (train, settings)) in enumerate(systems.items()):
         progress.report(f"seed {seed}: systems", done, len(systems), note=label)
         run, sample = train(settings, data, seed)
-        key = f"{label} ({settings.samples} samples)"
+        key = f"{label}, {settings.samples} samples, measured by {how}"
         place = run.folder / samples_file(label)
         numbers = run.metrics().get(key)
         if numbers is None or not place.exists():

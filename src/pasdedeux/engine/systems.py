@@ -49,8 +49,11 @@ def fusion_ablation(settings: fusion.FusionSettings) -> dict[str, System]:
         "Fusion": {},
         "without Eq. 9": {"balance": "none"},
         "without Eq. 12": {"order": "none"},
-        "Eqs. 9 and 13 as printed": {"balance": "add", "order": "printed"},
         "rewards as released": {"generator_rule": "release"},
-        "ascent as printed": {"generator_rule": "printed"},
+        "all signs as printed": {
+            "balance": "add",
+            "order": "printed",
+            "generator_rule": "printed",
+        },
     }
     return {label: (fusion.train, replace(settings, **change)) for label, change in changes.items()}

@@ -72,12 +72,13 @@ def interval_pairs(
     NPD this sees order: shuffling the notes of a melody changes it.
     """
     size = 2 * LARGEST_INTERVAL + 1
-    values, onsets = vocabulary.decode(windows), vocabulary.is_onset(windows)
-    counts = np.zeros((len(windows), size * size), dtype=np.int64)
-    for row, (value, onset) in enumerate(zip(values, onsets, strict=True)):
-        steps = np.diff(value[onset]).clip(-LARGEST_INTERVAL, LARGEST_INTERVAL) + LARGEST_INTERVAL
-        np.add.at(counts[row], steps[:-1] * size + steps[1:], 1)
-    return counts
+    rows, places = np.nonzero(vocabulary.is_onset(windows))
+    steps = np.diff(vocabulary.decode(windows)[rows, places])
+    steps = steps.clip(-LARGEST_INTERVAL, LARGEST_INTERVAL) + LARGEST_INTERVAL
+    inside = rows[2:] == rows[:-2]  # three onsets of one window make a pair of intervals
+    pairs = (rows[2:] * size * size + steps[:-1] * size + steps[1:])[inside]
+    counts = np.bincount(pairs, minlength=len(windows) * size * size)
+    return counts.reshape(len(windows), size * size)
 
 
 def distribution(histograms: Int[np.ndarray, "N C"]) -> Distribution:
