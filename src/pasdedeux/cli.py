@@ -1,4 +1,4 @@
-"""The command line: `pasdedeux run | data | report | table | cost | doctor`.
+"""The command line: `pasdedeux run | accept | data | report | table | cost | doctor`.
 
 Each command imports what it needs when it is called, so that `--help` answers at once.
 """
@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--plain", action="store_true", help="lines in place of a progress bar")
     run.set_defaults(command=_run)
 
+    accept = commands.add_parser("accept", help="store the outputs that the tests compare")
+    accept.add_argument("notebook", help="its number, name or file; it must have run at quick")
+    accept.set_defaults(command=_accept)
+
     data = commands.add_parser("data", help="what data was found, its licence and citation")
     data.set_defaults(command=_data)
     fetch = data.add_subparsers(dest="action").add_parser("fetch", help="download a corpus once")
@@ -72,6 +76,13 @@ def _run(asked: argparse.Namespace) -> int:
     stream = sys.stdout if outcome.status == "ok" else sys.stderr
     print(f"{outcome.message}\n{_shown(outcome.notebook)}", file=stream)
     return outcome.exit_code
+
+
+def _accept(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine.accept import accept
+
+    print(f"outputs of {accept(asked.notebook)} cells are now the expected ones; look at the diff")
+    return 0
 
 
 def _data(_asked: argparse.Namespace) -> int:
