@@ -252,12 +252,12 @@ def _notice(a: Domain, b: Domain, settings: MelodySettings) -> str:
     left_out = f"; {skipped} bad songs left out" if skipped else ""
     if settings.pair == "german-chinese":
         return (
-            f"Data: two families of folk song, NOT jazz: {a.name} ({counts[0]:,} songs) and "
+            f"two families of folk song, NOT jazz: {a.name} ({counts[0]:,} songs) and "
             f"{b.name} ({counts[1]:,} songs) of the {a.corpus}; {grid}{left_out}."
         )
     clock = {"tempo": "its average tempo", "nominal": "120 quarters a minute"}
     return (
-        f"Data: {a.name} from the {a.corpus} ({counts[0]:,} solos, timed by "
+        f"{a.name} from the {a.corpus} ({counts[0]:,} solos, timed by "
         f"{clock[settings.jazz_timing]}) and {b.name} from the {b.corpus} ({counts[1]:,} songs); "
         f"{grid}{left_out}."
     )

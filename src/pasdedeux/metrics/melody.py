@@ -27,6 +27,7 @@ from pasdedeux.base.checks import refuse
 from pasdedeux.music.melody import Vocabulary
 
 PITCH_CLASSES = 12
+DECIMALS = 12
 LARGEST_INTERVAL = 12  # semitones; wider leaps are counted with the octave
 Distribution = Float[np.ndarray, " C"]
 Distance = Callable[[np.ndarray, np.ndarray], float]
@@ -191,7 +192,8 @@ def evaluate(
         numbers[f"{head} imbalance"] = imbalance(*sides)
     pairs = [distribution(interval_pairs(windows, vocabulary)) for windows in named.values()]
     numbers["interval pairs"] = total_variation((pairs[0] + pairs[1]) / 2, pairs[2])
-    return numbers
+    # what differs from zero by rounding alone is zero, so that no table shows a Diff of -0.0
+    return {name: round(value, DECIMALS) + 0.0 for name, value in numbers.items()}
 
 
 def resampled(histograms: Int[np.ndarray, "N C"], generator: np.random.Generator) -> Distribution:
