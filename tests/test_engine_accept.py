@@ -7,7 +7,7 @@ import tiny
 from pasdedeux.base.files import write_text
 from pasdedeux.engine.accept import accept
 
-COMPARED = "# NBVAL_CHECK_OUTPUT\nprint(7)"
+COMPARED = "print(7)  # NBVAL_CHECK_OUTPUT"
 
 
 def _executed(project, *cells):
