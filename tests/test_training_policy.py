@@ -107,6 +107,8 @@ def test_follow_keeps_the_named_share():
 
 def test_wrong_shapes_are_refused(model):
     with pytest.raises(ValueError, match=r"uniform must be \(3, rollouts, 3, 7\)"):
-        policy.rollouts(model, torch.zeros(B, T, dtype=torch.long), torch.rand(2, N, B, T), stride=2)
+        policy.rollouts(
+            model, torch.zeros(B, T, dtype=torch.long), torch.rand(2, N, B, T), stride=2
+        )
     with pytest.raises(ValueError, match="stride must be at least 1"):
         policy.prefix_lengths(T, 0)
