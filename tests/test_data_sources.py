@@ -73,6 +73,9 @@ def test_a_corpus_is_downloaded_once_and_checked(published, project):
     assert sorted(file.name for file in place.iterdir()) == ["a.zip", "b.csv"]
     assert (place / "a.zip").read_bytes() == b"A"
     assert sources.found("wjazzd") == place
+    (place / "b.csv").rename(place / "c.csv")
+    assert sources.found("wjazzd") is None  # a download that was broken off does not count
+    (place / "c.csv").rename(place / "b.csv")
     first = len(asked)
     sources.fetch("wjazzd")
     assert len(asked) == first == 2

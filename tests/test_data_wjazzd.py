@@ -134,6 +134,16 @@ def test_a_damaged_member_of_the_zip_is_named(tmp_path):
     assert "Bob_SoWhat_FINAL_solo.csv is damaged" in found.skipped[0]
 
 
+def test_a_table_that_is_not_text_is_named(tmp_path):
+    (place(tmp_path) / "score_csv" / "Bob_SoWhat_FINAL_solo.csv").write_bytes(b"60,1,1\n\xff\xfe")
+    with pytest.raises(ValueError, match="Bob_SoWhat_FINAL_solo.csv is damaged .*delete it"):
+        wjazzd.read(tmp_path)
+    assert len(wjazzd.read(tmp_path, skip_bad=True).solos) == 2
+    (tmp_path / "df_solos.csv").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="df_solos.csv is damaged"):
+        wjazzd.read(tmp_path, skip_bad=True)
+
+
 @pytest.mark.parametrize(
     ("tempi", "message"),
     [

@@ -3,6 +3,8 @@ import re
 import warnings
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
 from pasdedeux.data import essen
@@ -169,6 +171,20 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "latin.abc").write_bytes("X:1\nT:Mäh".encode("latin-1"))
     with pytest.raises(ValueError, match=r"latin.abc is not UTF-8 text \(byte 7\); save it"):
         abc.read(tmp_path / "latin.abc")
+    found = abc.read(tmp_path / "latin.abc", skip_bad=True)
+    assert found.tunes == ()
+    assert "latin.abc is not UTF-8 text" in found.skipped[0]
+
+
+@given(st.text(alphabet="XLKTNM:1/8 48CDefgz_^=|-',[]%\\\nw", max_size=83))
+def test_any_text_is_read_or_refused_with_its_place(text):
+    for whole in (text, HEADER.format(key="C") + text):
+        try:
+            found = abc.parse(whole, "some.abc")
+        except ValueError as error:
+            assert re.match(r"some.abc( holds no tune|, (song \d+, )?line \d+: )", str(error))
+        else:
+            assert all(len(each.melody.pitch) for each in found.tunes)
 
 
 SAMPLE = 320

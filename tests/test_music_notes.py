@@ -1,4 +1,5 @@
 import struct
+import warnings
 
 import numpy as np
 import pretty_midi
@@ -65,6 +66,24 @@ def test_a_file_that_is_not_midi_is_refused(tmp_path):
             read_midi(tmp_path / name)
     with pytest.raises(ValueError, match=r"none.mid is not there; give the path"):
         read_midi(tmp_path / "none.mid")
+
+
+def test_a_damaged_file_is_refused_with_a_value_error(tmp_path):
+    write_midi(tmp_path / "whole.mid", TUNE)
+    content, rng = (tmp_path / "whole.mid").read_bytes(), np.random.default_rng(5)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(content)
+        for at in rng.integers(len(content), size=3):
+            damaged[at] = rng.integers(256)
+        (tmp_path / "damaged.mid").write_bytes(damaged[: rng.integers(10, len(content))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about meta events in odd places
+            try:
+                read_midi(tmp_path / "damaged.mid")
+            except ValueError:
+                refused += 1
+    assert refused > 50
 
 
 def test_a_file_with_several_instruments_or_none_is_refused(tmp_path):

@@ -75,12 +75,16 @@ def download_folder(name: str) -> Path:
 def found(name: str) -> Path | None:
     """Return the folder of a corpus that is not built in, or None when it is not there.
 
-    The user's own `$PASDEDEUX_DATA/<name>` comes before what `fetch` downloaded.
+    The user's own `$PASDEDEUX_DATA/<name>` comes before what `fetch` downloaded. An own folder
+    counts as soon as it holds anything, so that its reader can tell what is missing; a download
+    counts when it is complete.
     """
     own = paths.data()
-    places = [own / name] if own else []
-    places.append(download_folder(name))
-    return next((place for place in places if place.is_dir() and any(place.iterdir())), None)
+    if own and (own / name).is_dir() and any((own / name).iterdir()):
+        return own / name
+    downloaded = download_folder(name)
+    complete = all((downloaded / label).is_file() for label in source(name).files)
+    return downloaded if complete else None
 
 
 def fetch(name: str, *, base_url: str | None = None) -> Path:

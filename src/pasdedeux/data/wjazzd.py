@@ -6,12 +6,14 @@ key, metre or beats: the average tempo fixes the scale of time, not the place of
 """
 
 import csv
+import io
 import math
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -28,6 +30,7 @@ Timing = Literal["tempo", "nominal"]
 NOMINAL_BPM = 120.0
 NOTES, TEMPI, ENDING = "score_csv", "df_solos.csv", "_solo.csv"
 TERCILES_BPM = (135.0, 200.0)  # they cut the published solos in three parts of a size
+ANEW = f"delete it and run `pasdedeux data fetch {NAME}`, or copy it anew"
 COLUMNS = ("pitch", "onset in seconds", "duration in seconds")
 
 
@@ -112,9 +115,9 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Solos:
     bpm = tempo_table(tempi)
     solos: list[Solo] = []
     skipped: list[str] = []
-    for place, name, text in _tables(notes, skip_bad, skipped):
+    for place, name, content in _tables(notes):
         try:
-            solos.append(_solo(place, name, text, bpm.get(name)))
+            solos.append(_solo(place, name, _text(content, place), bpm.get(name)))
         except ValueError as error:
             if not skip_bad:
                 raise
@@ -125,52 +128,48 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Solos:
 
 def tempo_table(path: Path) -> dict[str, float]:
     """Return the average tempo in quarters a minute by solo name, from `df_solos.csv`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        for column in ("base_name", "avgtempo"):
+    rows = csv.DictReader(io.StringIO(_text(path.read_bytes, str(path))))
+    for column in ("base_name", "avgtempo"):
+        refuse(
+            column not in (rows.fieldnames or ()),
+            f"{path}, line 1: no column {column!r}, got {rows.fieldnames}; take {TEMPI} as "
+            "published.",
+        )
+    found = {}
+    for row in rows:
+        if row["avgtempo"]:
+            bpm = found[row["base_name"]] = _value(row["avgtempo"])
             refuse(
-                column not in (rows.fieldnames or ()),
-                f"{path}, line 1: no column {column!r}, got {rows.fieldnames}; take {TEMPI} as "
-                "published.",
+                not 0 < bpm < math.inf,
+                f"{path}, line {rows.line_num} ({row['base_name']}): avgtempo is "
+                f"{row['avgtempo']!r}; write quarters a minute, above 0.",
             )
-        found = {}
-        for row in rows:
-            if row["avgtempo"]:
-                place = f"{path}, line {rows.line_num} ({row['base_name']})"
-                bpm = found[row["base_name"]] = _value(row["avgtempo"])
-                refuse(
-                    not 0 < bpm < math.inf,
-                    f"{place}: avgtempo is {row['avgtempo']!r}; write quarters a minute, above 0.",
-                )
     return found
 
 
-def _tables(
-    notes: list[Path], skip_bad: bool, skipped: list[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield place for messages, solo name and text of each table of notes."""
+def _tables(notes: Sequence[Path]) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
+    """Yield place for messages, solo name and a call that reads it, for each table of notes."""
     for path in notes:
         if path.suffix != ".zip":
-            yield str(path), path.name.removesuffix(ENDING), path.read_text(encoding="utf-8")
+            yield str(path), path.name.removesuffix(ENDING), path.read_bytes
             continue
-        remedy = "delete it and run `pasdedeux data fetch wjazzd`, or copy it anew"
         try:
-            with zipfile.ZipFile(path) as packed:
-                for member in sorted(packed.namelist()):
-                    name = member.rsplit("/", 1)[-1]
-                    if not name.endswith(ENDING) or member.startswith("__MACOSX"):
-                        continue
-                    place = f"{path}, {name}"
-                    try:
-                        text = packed.read(member).decode("utf-8")
-                    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
-                        if not skip_bad:
-                            raise ValueError(f"{place} is damaged ({error}); {remedy}.") from error
-                        skipped.append(f"{place} is damaged ({error}).")
-                        continue
-                    yield place, name.removesuffix(ENDING), text
+            packed = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is not a whole zip file ({error}); {remedy}.") from error
+            raise ValueError(f"{path} is not a whole zip file ({error}); {ANEW}.") from error
+        with packed:
+            for member in sorted(packed.namelist()):
+                name = member.rsplit("/", 1)[-1]
+                if name.endswith(ENDING) and not member.startswith("__MACOSX"):
+                    content = partial(packed.read, member)
+                    yield f"{path}, {name}", name.removesuffix(ENDING), content
+
+
+def _text(content: Callable[[], bytes], place: str) -> str:
+    try:
+        return content().decode("utf-8")
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{place} is damaged ({error}); {ANEW}.") from error
 
 
 def _solo(place: str, name: str, text: str, bpm: float | None) -> Solo:

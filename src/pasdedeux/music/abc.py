@@ -99,9 +99,10 @@ def read(path: Path, *, skip_bad: bool = False, strays: Strays = "refuse") -> Tu
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
-        ) from error
+        told = f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
+        if skip_bad:
+            return Tunes((), (told,))
+        raise ValueError(told) from error
     return parse(text, path.name, skip_bad=skip_bad, strays=strays)
 
 
@@ -122,7 +123,10 @@ def parse(text: str, source: str, *, skip_bad: bool = False, strays: Strays = "r
                 raise
             skipped.append(str(error))
     if not tunes and not skipped:
-        raise ValueError(f"{source} holds no tune; an ABC tune begins with a line such as 'X:1'.")
+        told = f"{source} holds no tune; an ABC tune begins with a line such as 'X:1'."
+        if not skip_bad:
+            raise ValueError(told)
+        skipped.append(told)
     return Tunes(tuple(tunes), tuple(skipped))
 
 
