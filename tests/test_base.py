@@ -135,8 +135,10 @@ def test_fingerprint_changes_with_what_is_imported_only(package):
     before = source.fingerprint("toy.top", package)
     (package / "low" / "other.py").write_text("VALUE = 3\n")
     assert source.fingerprint("toy.top", package) == before
+    elsewhere = source.fingerprint("toy.top", package, without=("low",))
     (package / "low" / "stone.py").write_text("VALUE = 3\n")
     assert source.fingerprint("toy.top", package) != before
+    assert source.fingerprint("toy.top", package, without=("low",)) == elsewhere != before
 
 
 def test_closure_reads_notebooks_with_magics(package, tmp_path):

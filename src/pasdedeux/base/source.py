@@ -43,11 +43,14 @@ def closure(start: str | Path, package: Path = PACKAGE) -> list[Path]:
     return sorted(found)
 
 
-def fingerprint(start: str | Path, package: Path = PACKAGE) -> str:
-    """Return the SHA-256 over names and contents of `closure(start)`."""
+def fingerprint(
+    start: str | Path, package: Path = PACKAGE, *, without: tuple[str, ...] = ()
+) -> str:
+    """Return the SHA-256 over names and contents of `closure(start)`, rooms `without` left out."""
     parts: list[str | Path] = []
     for file in closure(start, package):
-        parts += [file.name, file]
+        if file.parent.name not in without:
+            parts += [file.name, file]
     return digest(*parts)
 
 
