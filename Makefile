@@ -60,7 +60,8 @@ environment:
 	@$(WANTED) > $(INSTALLED)
 
 reproduce: setup
-	@$(IN) -m snakemake --cores $(CORES) --rerun-incomplete --config profile=$(PROFILE)
+	@$(IN) -m snakemake --cores $(CORES) --rerun-incomplete --quiet host \
+	    --config profile=$(PROFILE)
 	@$(IN) -m pasdedeux.cli report --profile $(PROFILE)
 	@$(IN) -m pasdedeux.cli table --profile $(PROFILE)
 	@$(IN) -m pasdedeux.cli cost

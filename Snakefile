@@ -25,6 +25,8 @@ rule all:
         [graph.stamp(notebook, PROFILE) for notebook in NOTEBOOKS],
         [path for notebook in NOTEBOOKS for path in graph.outputs(notebook, PROFILE)],
     default_target: True
+    message:
+        f"all notebooks at profile {PROFILE}"
 
 
 # Results are `update`d: Snakemake would otherwise delete the last good ones before a run that may

@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import pytest
 import tiny
 
@@ -53,6 +54,19 @@ def test_a_notebook_runs_at_quick(judged, name):
     done = judged[name]
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     assert " passed" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stored", "outcome"), [("7\n", 0), ("13\n", 1)])
+def test_a_compared_cell_must_print_what_is_stored(tmp_path, stored, outcome):
+    root = tiny.root(tmp_path / "a project")
+    path = tiny.notebook(root / "notebooks" / "10_toy.ipynb", "print(7)  # NBVAL_CHECK_OUTPUT")
+    whole = nbformat.read(path, as_version=4)
+    whole.cells[-1].execution_count = 1
+    whole.cells[-1].outputs = [nbformat.v4.new_output("stream", text=stored)]
+    nbformat.write(whole, path)
+    done = _judge(root, "10_toy", ())
+    assert done.returncode == outcome, done.stdout
 
 
 def test_some_cells_are_compared_with_what_is_stored():

@@ -14,6 +14,7 @@ from pasdedeux.base.paths import results
 from pasdedeux.engine import notebooks
 
 COMPARED = "NBVAL_CHECK_OUTPUT"
+ACCEPTED_COUNT = 1
 
 
 def accept(notebook: str | Path) -> int:
@@ -37,10 +38,11 @@ def accept(notebook: str | Path) -> int:
                 cell.source not in ran,
                 f"{path.stem} changed since its run; `pasdedeux run {path.stem}` first.",
             )
-            cell.outputs = ran[cell.source].outputs
+            # nbval takes a cell without a count for one that was never run
+            cell.outputs, cell.execution_count = ran[cell.source].outputs, ACCEPTED_COUNT
             for output in cell.outputs:
                 if "execution_count" in output:
-                    output.execution_count = None
+                    output.execution_count = ACCEPTED_COUNT
             accepted += 1
     write_text(path, nbformat.writes(whole) + "\n")
     return accepted
