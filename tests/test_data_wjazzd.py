@@ -225,8 +225,9 @@ def test_real_solos_on_the_grids_are_what_was_measured(timing, grid, shares, ons
 
 
 @real
-def test_body_and_soul_lies_in_train():
-    songs = wjazzd.corpus("tempo", folder=REAL).songs
+@pytest.mark.parametrize("timing", ["tempo", "nominal"])
+def test_body_and_soul_lies_in_train(timing):
+    songs = wjazzd.corpus(timing, folder=REAL).songs
     counts = [len(song.melody.pitch) for song in songs]
     found = split([song.group for song in songs], [song.stratum for song in songs], counts)
     versions = [
