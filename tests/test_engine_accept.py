@@ -7,7 +7,7 @@ import tiny
 from pasdedeux.base.files import write_text
 from pasdedeux.engine.accept import accept
 
-COMPARED = "print(7)  # NBVAL_CHECK_OUTPUT"
+COMPARED = "a = 7\n# NBVAL_CHECK_OUTPUT\nprint(a)"
 
 
 def _executed(project, *cells):

@@ -60,7 +60,9 @@ def test_a_notebook_runs_at_quick(judged, name):
 @pytest.mark.parametrize(("stored", "outcome"), [("7\n", 0), ("13\n", 1)])
 def test_a_compared_cell_must_print_what_is_stored(tmp_path, stored, outcome):
     root = tiny.root(tmp_path / "a project")
-    path = tiny.notebook(root / "notebooks" / "10_toy.ipynb", "print(7)  # NBVAL_CHECK_OUTPUT")
+    path = tiny.notebook(
+        root / "notebooks" / "10_toy.ipynb", "a = 7\n# NBVAL_CHECK_OUTPUT\nprint(a)"
+    )
     whole = nbformat.read(path, as_version=4)
     whole.cells[-1].execution_count = 1
     whole.cells[-1].outputs = [nbformat.v4.new_output("stream", text=stored)]

@@ -1,9 +1,10 @@
 """Expected outputs of notebook cells: taken from a good run, compared by the tests ever after.
 
-The notebooks store no outputs, but for cells that hold `NBVAL_CHECK_OUTPUT`: these must print the
+The notebooks store no outputs, but for cells that hold a line `# NBVAL_CHECK_OUTPUT`: these must print the
 same again. After a change that is meant to change them, they are accepted anew.
 """
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ from pasdedeux.base.files import write_text
 from pasdedeux.base.paths import results
 from pasdedeux.engine import notebooks
 
-COMPARED = "NBVAL_CHECK_OUTPUT"
+COMPARED = re.compile(r"^\s*#\s*NBVAL_CHECK_OUTPUT", re.MULTILINE)  # nbval wants its own line
 ACCEPTED_COUNT = 1
 
 
@@ -33,7 +34,7 @@ def accept(notebook: str | Path) -> int:
         if cell.cell_type != "code":
             continue
         cell.outputs, cell.execution_count = [], None
-        if COMPARED in cell.source:
+        if COMPARED.search(cell.source):
             refuse(
                 cell.source not in ran,
                 f"{path.stem} changed since its run; `pasdedeux run {path.stem}` first.",
