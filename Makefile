@@ -59,8 +59,9 @@ environment:
 	@$(IN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(WANTED) > $(INSTALLED)
 
+# no lock: one that a killed run has left would stop every later one
 reproduce: setup
-	@$(IN) -m snakemake --cores $(CORES) --rerun-incomplete --quiet host \
+	@$(IN) -m snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet host \
 	    --config profile=$(PROFILE)
 	@$(IN) -m pasdedeux.cli report --profile $(PROFILE)
 	@$(IN) -m pasdedeux.cli table --profile $(PROFILE)

@@ -1,7 +1,7 @@
 """Expected outputs of notebook cells: taken from a good run, compared by the tests ever after.
 
-The notebooks store no outputs, but for cells that hold a line `# NBVAL_CHECK_OUTPUT`: these must print the
-same again. After a change that is meant to change them, they are accepted anew.
+The notebooks store no outputs, but for cells with a line `# NBVAL_CHECK_OUTPUT`: these must print
+the same again. After a change that is meant to change them, they are accepted anew.
 """
 
 import re
