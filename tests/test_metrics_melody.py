@@ -99,12 +99,3 @@ def test_bad_windows_are_refused_by_name():
         melody.evaluate(good * 0, good, good, WORDS)
     with pytest.raises(ValueError, match="Ratio is undefined"):
         melody.evaluate(good, good, good, WORDS)
-
-
-def test_resampling_is_unbiased_and_seeded():
-    counts = melody.pitch_classes(WINDOWS.repeat(50, axis=0), WORDS)
-    again = [melody.resampled(counts, np.random.default_rng(3)) for _ in range(2)]
-    assert (again[0] == again[1]).all()
-    rng = np.random.default_rng(0)
-    mean = np.mean([melody.resampled(counts, rng) for _ in range(300)], axis=0)
-    assert np.abs(mean - melody.distribution(counts)).max() < 0.01

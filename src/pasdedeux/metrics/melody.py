@@ -196,13 +196,6 @@ def evaluate(
     return {name: round(value, DECIMALS) + 0.0 for name, value in numbers.items()}
 
 
-def resampled(histograms: Int[np.ndarray, "N C"], generator: np.random.Generator) -> Distribution:
-    """Return the distribution of a bootstrap sample of windows, drawn with replacement."""
-    N = len(histograms)
-    often = generator.multinomial(N, np.full(N, 1 / N))
-    return distribution(often[:, None] * histograms)
-
-
 def _count_rows(
     bins: Int[np.ndarray, "N T"], counted: Bool[np.ndarray, "N T"], size: int
 ) -> Int[np.ndarray, "N C"]:

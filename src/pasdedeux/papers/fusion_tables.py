@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data.melodies import MelodyPair
 from pasdedeux.metrics import melody
+from pasdedeux.metrics.bootstrap import bootstrap
 from pasdedeux.music.melody import Melody, notes
-from pasdedeux.report.claims import Claim, Part, by_seed, compare, decide, interval, observe
+from pasdedeux.report.claims import Claim, Part, by_seed, compare, decide, observe
 from pasdedeux.report.figures import Histograms, Interval
 from pasdedeux.report.reference import stated_claims
 from pasdedeux.report.table import Measurement
@@ -77,17 +79,23 @@ def pooled_histograms(measured: Sequence[Measured], pair: MelodyPair) -> dict[st
     return found
 
 
-def ratio_panels(measured: Sequence[Measured]) -> dict[str, dict[str, Interval]]:
-    """Return mean and 95 % interval over seeds of each system's four Ratios, for a bar chart."""
-    numbers = measurements(measured, TABLE_1)
-    systems = dict.fromkeys(one.system for one in measured)
-    return {
-        column: {
-            system: Interval(*interval(list(by_seed(numbers, system, column).values())))
-            for system in systems
-        }
-        for column in RATIOS
-    }
+def ratio_panels(measured: Sequence[Measured], pair: MelodyPair) -> dict[str, dict[str, Interval]]:
+    """Return the four Ratios of each system with bootstrap intervals over seeds and windows."""
+    genres = [side.train for side in (pair.a, pair.b)]
+    panels: dict[str, dict[str, Interval]] = {column: {} for column in RATIOS}
+    for column in RATIOS:
+        label, name, _ = column.split()
+        count, distance = melody.PROPERTIES[label], melody.DISTANCES[name]
+        a, b = (melody.distribution(count(windows, pair.vocabulary)) for windows in genres)
+
+        def statistic(counts: Float[np.ndarray, " C"], a=a, b=b, distance=distance) -> float:  # noqa: ANN001
+            return melody.ratio(*melody.triangle(a, b, counts / counts.sum(), distance))
+
+        for system in dict.fromkeys(one.system for one in measured):
+            seeds = [count(m.samples(), pair.vocabulary) for m in measured if m.system == system]
+            drawn = numpy_generator(0, "bootstrap", column, system)
+            panels[column][system] = Interval(*bootstrap(seeds, statistic, generator=drawn))
+    return panels
 
 
 def first_melodies(

@@ -84,7 +84,8 @@ def open_run(
     """Return the run of `system` under `seed`, its folder made and its `config.json` written.
 
     `settings` is a frozen dataclass or a mapping, `data` the checksum of the data, `code` the
-    dotted module whose import closure counts (readers count by what they read), `after` the runs this one starts from.
+    dotted module whose import closure counts (readers of corpora count by what they read), `after`
+    the runs this one starts from.
     """
     refuse("/" in system or not system, f"system must be a plain name, got {system!r}.")
     plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)
