@@ -68,11 +68,13 @@ NOTEBOOKS: tuple[Notebook, ...] = (
     Notebook("00_start_here", minutes={"quick": 0.2, "laptop": 0.2, "gpu": 0.2, "paper": 0.2}),
     Notebook(
         "01_melody_data",
+        outputs=("fusion/genres.png",),
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 0.7, "gpu": 0.7, "paper": 1.0},
     ),
     Notebook(
         "20_fusiongan",
+        outputs=("fusion/curves_fusion.png", "fusion/curves_validation.png"),
         corpora=("wjazzd",),
         gpu=True,
         minutes={"quick": 1.0, "laptop": 30.0, "gpu": 25.0},
@@ -80,7 +82,12 @@ NOTEBOOKS: tuple[Notebook, ...] = (
     Notebook(
         "21_fusiongan_tables",
         needs=("20_fusiongan",),
-        outputs=("fusion/table_1.csv", "fusion/table_1.md", "fusion/table_1.tex"),
+        outputs=(
+            *(f"fusion/table_1.{kind}" for kind in ("csv", "md", "tex")),
+            *(f"fusion/table_{name}.csv" for name in ("balance", "sequence", "ablation")),
+            *(f"fusion/{name}.png" for name in ("figure_6", "ratios", "piano_rolls")),
+            "fusion/claims.csv",
+        ),
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 1.0, "gpu": 1.0},
     ),
