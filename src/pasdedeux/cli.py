@@ -1,4 +1,4 @@
-"""The command line: `pasdedeux run | accept | data | report | table | cost | doctor`.
+"""The command line: `pasdedeux run | accept | data | report | publish | table | cost | doctor`.
 
 Each command imports what it needs when it is called, so that `--help` answers at once.
 """
@@ -49,10 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="gather tables, figures and notebooks in one page")
     report.set_defaults(command=_report)
+    publish = commands.add_parser("publish", help="take excerpts of corpora out of the notebooks")
+    publish.set_defaults(command=_publish)
     table = commands.add_parser("table", help="where the tables of a profile lie, or one of them")
     table.add_argument("table", nargs="?", help="for example fusion/table_1")
     table.set_defaults(command=_table)
-    for command in (run, report, table):
+    for command in (run, report, publish, table):
         command.add_argument("--profile", choices=PROFILES, default="quick")
 
     cost = commands.add_parser("cost", help="how long each profile takes")
@@ -104,6 +106,14 @@ def _report(asked: argparse.Namespace) -> int:
 
     print(f"report: {_shown(pages.build(asked.profile))}")
     return 0
+
+
+def _publish(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine.publish import publish
+
+    changed = publish(asked.profile)
+    print(f"{len(changed)} notebooks had excerpts; they are left out now")
+    return _report(asked)
 
 
 def _table(asked: argparse.Namespace) -> int:
