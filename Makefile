@@ -89,7 +89,7 @@ lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header \
 	    --no-emit-index-url --quiet pyproject.toml -o requirements.resolved
-	@{ sed -n '/^#/p' requirements.lock | sed "s/^# Resolved on .*/# Resolved on $$(date +%Y-%m-%d)/"; \
+	@{ sed -n '/^#/p' requirements.lock | sed "s/^# Resolved on [0-9-]*/# Resolved on $$(date +%Y-%m-%d)/"; \
 	   grep -v -E "^(nvidia-|cuda-|triton)|== 'win32'$$|os_name == 'nt'$$" requirements.resolved; \
 	} > requirements.new
 	@rm requirements.resolved && mv requirements.new requirements.lock
