@@ -82,7 +82,7 @@ def test_cost_believes_sidecars_before_estimates_and_invents_nothing(project, ca
     write_json(sidecar, told)
     assert cli.main(["cost"]) == 0
     paper = capsys.readouterr().out.splitlines()[3]
-    assert paper.startswith("paper: more than 10.0 h (measured on Linux x86_64 with A Card; estimated:")
+    assert paper.startswith("paper: more than 10.0 h (measured on Linux x86_64 with A Card; ")
     assert "20_fusiongan," not in paper
 
 
