@@ -124,7 +124,8 @@ def trains(learner, steps):
         numbers = learner.step(index)
         assert all(np.isfinite(value) for value in numbers.values())
     after = weights(learner.modules)
-    still = [name for name, value in before.items() if torch.equal(value, after[name])]
+    trained = [name for name in before if not name.startswith("kept")]  # that one only remembers
+    still = [name for name in trained if torch.equal(before[name], after[name])]
     assert not still, f"never trained: {still}"
 
 
@@ -136,6 +137,20 @@ def parts(settings, pair):
 def test_fusion_moves_every_parameter_of_all_six_networks(settings, pair):
     learner = fusion.Fusion(settings, pair, parts(settings, pair), 0)
     trains(learner, fusion.steps(settings))
+
+
+def test_the_kept_generator_is_the_best_on_validation(settings, pair):
+    learner = fusion.Fusion(settings, pair, parts(settings, pair), 0)
+    seen = []
+    for index in range(fusion.steps(settings)):
+        numbers = learner.step(index)
+        if "validation" in numbers:
+            seen.append((numbers["validation"], weights({"G": learner.live["F"]})))
+    assert len(seen) == 3
+    score, best = min(seen, key=lambda pair: pair[0])
+    assert float(learner.kept.score) == pytest.approx(score)
+    kept = weights({"G": learner.kept})
+    assert all(torch.equal(kept[name], value) for name, value in best.items())
 
 
 @pytest.mark.parametrize(
@@ -176,6 +191,7 @@ def test_steps_follow_the_blocks_of_algorithm_1(settings, pair):
     assert all("player" not in numbers for numbers in warm)
     assert ["ABF"[int(numbers["player"])] for numbers in blocks] == list("FFAABBFF")
     assert [i for i, numbers in enumerate(blocks) if "validation" in numbers] == [1, 7]
+    assert ["validation" in numbers for numbers in warm] == [False, True]
 
 
 def test_only_the_block_owner_learns(settings, pair):

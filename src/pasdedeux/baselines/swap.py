@@ -67,7 +67,7 @@ def train(settings: MelodyTraining, pair: MelodyPair, seed: int) -> phases.Train
         folder=run.folder,
         task=f"seed {seed}: swapped critics",
         threads=settings.threads,
-        log_every=5,
+        log_every=1,
     )
 
     def sample(count: int) -> Int[np.ndarray, "N T"]:

@@ -92,8 +92,8 @@ class FusionSettings(MelodyTraining):
         """One seed on few windows: enough to see the curves move and to hear a melody."""
         return replace(
             cls.laptop(), melody=MelodySettings(train_windows=1024), seeds=(0,), samples=2000,
-            likelihood_epochs=8, critic_warmup=30, rollouts=2, rounds=3, block_updates=4,
-            blend_updates=12, gan_updates=6, critic_steps=2, validation_samples=500,
+            likelihood_epochs=8, critic_warmup=30, rollouts=2, rounds=3, block_updates=5,
+            blend_updates=15, gan_updates=6, critic_steps=2, validation_samples=500,
         )  # fmt: skip
 
 
@@ -178,8 +178,8 @@ class Fusion:
     The first `critic_warmup` steps move D_F alone (line 18). A round is a block each of F, A and B;
     a step of a block is `critic_steps` updates of its critic and one of its generator. The last
     round stops after F, as the released code does. At the end of a block the copy that rolls out
-    follows its generator; at the end of an F block G_F is kept if it is the closest to both genres
-    on validation windows.
+    follows its generator; after the warm-up and after each F block G_F is kept if it is the closest
+    to both genres on validation windows.
     """
 
     def __init__(
@@ -215,7 +215,8 @@ class Fusion:
         s = self.settings
         update = index - s.critic_warmup
         if update < 0:
-            return self._teach_critic("F", index, 1, first=index)
+            numbers = self._teach_critic("F", index, 1, first=index)
+            return numbers | ({"validation": self._keep_better(0)} if update == -1 else {})
         block, place = divmod(update, s.block_updates)
         player = "FAB"[block % 3]
         first = s.critic_warmup + update * s.critic_steps
@@ -229,7 +230,7 @@ class Fusion:
         if place == s.block_updates - 1:
             policy.follow(self.delayed[player], self.live[player], keep=s.delay)
             if player == "F":
-                numbers["validation"] = self._keep_better(block // 3)
+                numbers["validation"] = self._keep_better(block // 3 + 1)
         return numbers | {"player": float("ABF".index(player)), "round": float(block // 3)}
 
     def _teach_critic(self, player: str, index: int, count: int, first: int) -> dict[str, float]:
@@ -306,7 +307,7 @@ def trained(settings: FusionSettings, pair: MelodyPair, seed: int) -> tuple[Fusi
     learner = Fusion(settings, pair, parts, seed)
     fit(
         learner, steps=steps(settings), folder=run.folder, task=f"seed {seed}: fusion",
-        threads=settings.threads, log_every=5,
+        threads=settings.threads, log_every=1,
     )  # fmt: skip
     return learner, run
 

@@ -84,7 +84,7 @@ def duel(
     learner = sequences.Duel(settings, data, started, seed=seed, name=genre)
     steps = settings.critic_warmup + updates
     task = f"seed {seed}: GAN on {genre}"
-    fit(learner, steps=steps, folder=run.folder, task=task, threads=settings.threads, log_every=5)
+    fit(learner, steps=steps, folder=run.folder, task=task, threads=settings.threads, log_every=1)
     return learner, run
 
 
