@@ -63,10 +63,10 @@ def ended(root):
         kernels = psutil.Process(started[number].pid).children(recursive=True)
         assert kernels, "the kernel should be running"
         started[number].send_signal(how)
-        started[number].wait(timeout=60)
+        started[number].wait(timeout=300)
         assert not any(kernel.is_running() for kernel in kernels)
     return {
-        number: (process.wait(timeout=120), *process.communicate())
+        number: (process.wait(timeout=300), *process.communicate())
         for number, process in started.items()
     }
 

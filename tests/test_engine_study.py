@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from pasdedeux.engine import systems
 from pasdedeux.engine.study import study
@@ -50,6 +51,7 @@ def test_every_system_is_measured_under_every_seed_once(project):
 def test_two_processes_give_what_one_gives(project):
     alone = study({"one": (train, Settings())}, "data", measure)
     both = study({"one": (train, Settings(workers=2))}, "other data", measure)
+    get_reusable_executor().shutdown(wait=True)  # else two idle processes outlive the tests
     assert [r.numbers for r in alone] == [r.numbers for r in both]
 
 

@@ -84,5 +84,5 @@ def test_children_are_measured_and_ended():
         deadline = time.monotonic() + 20
         while watch.peak_memory_bytes < 60_000_000 and time.monotonic() < deadline:
             time.sleep(0.1)
-    assert child.wait(timeout=10) == -9
+    assert child.wait(timeout=60) == -9
     assert 60_000_000 <= watch.peak_memory_bytes < 500_000_000
