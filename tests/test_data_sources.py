@@ -126,7 +126,7 @@ def test_the_overview_tells_where_each_corpus_is(project, monkeypatch):
     own.mkdir(parents=True)
     (own / "score_csv.zip").touch()
     monkeypatch.setenv("PASDEDEUX_DATA", str(project / "own"))
-    assert f"wjazzd: found in {own}" in sources.overview()
+    assert "wjazzd: found in $PASDEDEUX_DATA/wjazzd" in sources.overview()
 
 
 def test_telling_about_a_corpus_imports_nothing_heavy():

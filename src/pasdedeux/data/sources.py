@@ -135,7 +135,13 @@ def overview() -> str:
         if not source(name).files:
             state = "built in"
         else:
-            folder = found(name)
-            state = f"found in {folder}" if folder else f"not here; `pasdedeux data fetch {name}`"
+            state = _where(name, found(name))
         parts.append(f"{name}: {state}\n  {about(name)}")
     return "\n\n".join(parts)
+
+
+def _where(name: str, folder: Path | None) -> str:
+    """Return where a corpus lies without spelling a folder of this machine."""
+    if folder is None:
+        return f"not here; `pasdedeux data fetch {name}`"
+    return "downloaded" if folder == download_folder(name) else f"found in $PASDEDEUX_DATA/{name}"

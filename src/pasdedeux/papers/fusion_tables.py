@@ -185,12 +185,14 @@ def _shapes(e: Evidence) -> dict[str, list[Part]]:
             observe({0: _peaks_short(genre)}, what=f"{name}: peak at 0 or 1", least=1)
             for genre, name in zip(e.genres, names, strict=True)
         ],
-        "dd-rm-differs": [e.seen("RM", "further from both than they are apart", _apart(e, 0))],
+        "dd-rm-differs": [e.seen("RM", "further (EM) from both than they are apart", _apart(e, 0))],
         "dd-rl-peak": [e.seen("RL", "more at 0 and 1 than both", lambda h: _short(h) > max(short))],
         "dd-others-similar": [
             e.seen(s, "peak at 0 or 1", _peaks_short) for s in ("GAN", "MLE", "MC")
         ],
-        "npd-rl-differs": [e.seen("RL", "further from both than they are apart", _apart(e, 1))],
+        "npd-rl-differs": [
+            e.seen("RL", "further (EM) from both than they are apart", _apart(e, 1))
+        ],
         "npd-gan-peak": [
             e.seen("GAN", "highest at D#", lambda h: int(np.argmax(h.pitch_classes)) == D_SHARP)
         ],
@@ -221,11 +223,13 @@ def _peaks_short(h: Histograms) -> bool:
 
 
 def _apart(e: Evidence, which: int):  # noqa: ANN202
-    """Return a test: further (EUD) from each genre than the genres are from each other."""
+    """Return a test: further (EM) from each genre than the genres are from each other."""
 
     def test(h: Histograms) -> bool:
         a, b, own = (melody.distribution(x[which][None]) for x in (*e.genres, h))
-        return min(melody.euclidean(a, own), melody.euclidean(b, own)) > melody.euclidean(a, b)
+        return min(melody.earth_mover(a, own), melody.earth_mover(b, own)) > melody.earth_mover(
+            a, b
+        )
 
     return test
 
