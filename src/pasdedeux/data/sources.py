@@ -132,10 +132,7 @@ def overview() -> str:
     """Return, for people, each corpus: whether it was found and where, its licence and citation."""
     parts = []
     for name in names():
-        if not source(name).files:
-            state = "built in"
-        else:
-            state = _where(name, found(name))
+        state = _where(name, found(name)) if source(name).files else "built in"
         parts.append(f"{name}: {state}\n  {about(name)}")
     return "\n\n".join(parts)
 
