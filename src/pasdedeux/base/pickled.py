@@ -23,10 +23,11 @@ _KNOWN = {
     "Select": re.compile(r"chumpy\.reordering"),
     "_reconstructor": re.compile(r"copy_?reg"),
     "object": re.compile(r"builtins|__builtin__"),
+    "bytes": re.compile(r"builtins|__builtin__"),
     "encode": re.compile(r"_codecs"),
 }
 _PLAIN = re.compile(r"[<>=|]?([?bB]|b1|[iufc][0-9]{1,2})")
-_TYPES = (str, bytes, int, float, bool, type(None))
+_TYPES = (str, bytes, bytearray, int, float, bool, type(None))
 
 
 class _Record:
@@ -118,14 +119,13 @@ def _dtype(record: _Record) -> np.dtype:
 
 def _bytes(raw: Any) -> bytes:
     """Return the bytes of an array: as such, as Python 2's text, or as an encoding of text."""
-    if isinstance(raw, _Record):
-        return _READ["encode"](raw)
-    return raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
+    found = _value(raw)
+    return found.encode("latin1") if isinstance(found, str) else bytes(memoryview(found))
 
 
 def _encoded(record: _Record) -> bytes:
-    text = record.arguments[0]
-    return text.encode("latin1")
+    """Return what `_codecs.encode(text, "latin1")` or, for nothing, `bytes()` stands for."""
+    return record.arguments[0].encode("latin1") if record.arguments else b""
 
 
 def _sparse(record: _Record) -> np.ndarray:
@@ -169,6 +169,6 @@ _READ = {
     "Ch": _wrapped,
     "Select": _selected,
     "_reconstructor": _old,
-    "encode": _encoded,
+    **dict.fromkeys(("encode", "bytes"), _encoded),
     **dict.fromkeys(("ndarray", "dtype", "object"), _refused),
 }

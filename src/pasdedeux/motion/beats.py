@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import argrelextrema
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pasdedeux.base.checks import refuse
 
@@ -34,8 +34,9 @@ def beat_seconds(
 ) -> Float[np.ndarray, " N"]:
     """Return the seconds at which the mean speed is below all its values within `reach_seconds`.
 
-    Strictly below: a body that stands still has no beat. The first and last value are never one;
-    near them the values that exist decide.
+    Two equal lowest values side by side are one beat between them, as when the body rests exactly
+    on a frame; a longer stillness has no beat. The first and last value are never one; near them
+    the values that exist decide.
     """
     speed = mean_speed(joints_world, rate_hz)
     order = round(reach_seconds * rate_hz)
@@ -44,8 +45,14 @@ def beat_seconds(
         f"reach_seconds must span at least one frame at {rate_hz} Hz, got {reach_seconds}; "
         "is it in seconds?",
     )
-    (minima,) = argrelextrema(speed, np.less, order=order)
-    return (minima + 0.5) / rate_hz
+    padded = np.pad(speed, order, constant_values=np.inf)
+    before = sliding_window_view(padded, order).min(axis=-1)[: len(speed)]
+    after = sliding_window_view(padded, order).min(axis=-1)[order + 1 :]
+    falls, rises = speed < before, speed < after
+    falls[0] = rises[-1] = False
+    single = np.flatnonzero(falls & rises)
+    double = np.flatnonzero(falls[:-1] & rises[1:] & (speed[:-1] == speed[1:]))
+    return (np.sort(np.concatenate([single, double + 0.5])) + 0.5) / rate_hz
 
 
 def check(joints_world: Float[np.ndarray, "T J 3"], rate_hz: float) -> None:

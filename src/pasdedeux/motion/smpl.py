@@ -103,8 +103,9 @@ class Body:
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of the SMPL file at `path`, in double precision where they are real.
+    """Return the arrays of the SMPL file at `path`, doubles rounded to single precision.
 
+    smplx rounds them when it makes its buffers; so the skeleton and the surface stay one body.
     Raises `ValueError` that names file and field when one is missing, has another shape, is not
     finite, or describes another tree of joints.
     """
@@ -133,8 +134,8 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
         tuple(parents) != skeleton.smpl().parents[1:],
         f"{path}: kintree_table names the parents {parents.tolist()}, which are not SMPL's.",
     )
-    whole = ("f", "kintree_table")
-    return {n: a.astype(np.int64 if n in whole else float) for n, a in found.items()}
+    whole = {name: found.pop(name).astype(np.int64) for name in ("f", "kintree_table")}
+    return whole | {name: a.astype(np.float32).astype(float) for name, a in found.items()}
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
