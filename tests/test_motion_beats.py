@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pasdedeux.motion import beats
@@ -32,6 +32,7 @@ def brute_force(joints, rate_hz, order):
     return found
 
 
+@settings(deadline=None)  # a busy machine is not an error
 @given(st.integers(3, T), st.integers(0, 999), st.integers(1, 6))
 def test_beats_are_the_minima_by_definition(frames, seed, order):
     joints = np.random.default_rng(seed).normal(size=(frames, J, 3)).cumsum(axis=0)

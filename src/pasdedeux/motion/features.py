@@ -7,9 +7,10 @@ limits of the fairmotion toolkit, which AIST++ uses. The public scripts fix a fr
 at other rates are not comparable. Frame of reference: the world's, y up, in metres; subtract the
 first frame's root before comparing dances. `T` frames, `J` joints.
 
-Two oddities of the public questions are kept, because published figures hold them: the two of
-`moves_along` for the chest name a wrist that is never read, and where the normal is a cross product
-it points forward for one side of the body and backward for the other.
+Two oddities of the public questions are kept, because published figures hold them. The wrists that
+questions 4 and 5 are about are never read there, so that both are one question about the chest. And
+where the normal is a cross product (0, 1, 14, 15), it points forward for one side of the body and
+backward for the other.
 """
 
 from typing import NamedTuple
