@@ -132,6 +132,19 @@ def test_single_precision_is_exact_to_its_last_digits():
           scipys(v).as_matrix(), 2e-6)  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sine_over_angle_and_its_slope_are_smooth_where_the_series_takes_over(dtype):
+    square = torch.logspace(-12, 0, 241, dtype=dtype).requires_grad_()
+    found = rotation._sin_over(square)
+    (slope,) = torch.autograd.grad(found.sum(), square)
+    exact = square.detach().double()
+    terms = [(-1) ** k * exact**k / math.factorial(2 * k + 1) for k in range(9)]
+    slopes = [(-1) ** k * k * exact ** (k - 1) / math.factorial(2 * k + 1) for k in range(1, 9)]
+    eps = torch.finfo(dtype).eps
+    close(found.detach().double(), sum(terms).numpy(), 2 * eps)
+    close(slope.double(), sum(slopes).numpy(), 4 * eps**0.5)
+
+
 @settings(deadline=None)  # a busy machine is not an error
 @given(vectors, vectors)
 def test_slerp_is_scipys(one, other):

@@ -179,9 +179,8 @@ def _between(frames: int, rate_hz: float, target_hz: float) -> tuple[Tensor, Ten
     refuse(frames == 0, "rotations or points to resample must hold at least one frame, got none.")
     count = int((frames - 1) * target_hz / rate_hz + 1e-9) + 1
     place = torch.arange(count, dtype=torch.float64) * (rate_hz / target_hz)
-    place = place.clamp(max=frames - 1)
-    before = (place + 1e-9).floor().clamp(max=frames - 1)
-    return before.long(), (place - before).clamp(min=0)
+    before = place.floor().clamp(max=frames - 1)
+    return before.long(), place - before
 
 
 def _cross_matrix(vector: Float[Tensor, "*any 3"]) -> Float[Tensor, "*any 3 3"]:
