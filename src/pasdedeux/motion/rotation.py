@@ -200,6 +200,6 @@ def _length(vector: Float[Tensor, "*any C"]) -> Float[Tensor, "*any 1"]:
 def _sin_over(square: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Return sin(a)/a as a smooth function of a^2, by its series where a^2 is small."""
     small = square < torch.finfo(square.dtype).eps ** 0.5
-    series = 1 - square / 6 * (1 - square / 20)
+    series = 1 - square / 6
     root = torch.where(small, torch.ones_like(square), square).sqrt()
     return torch.where(small, series, root.sin() / root)
