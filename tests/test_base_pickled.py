@@ -141,6 +141,22 @@ def test_anything_but_numbers_is_refused(tmp_path, thing):
         pickled.load(written(tmp_path, {"a": thing}))
 
 
+def test_entries_of_one_place_add_up(tmp_path):
+    doubled = csc_matrix((np.array([1.0, 2.0, 5.0]), np.array([1, 1, 0]), np.array([0, 2, 3])))
+    found = pickled.load(written(tmp_path, doubled))
+    assert found.tolist() == [[0.0, 5.0], [3.0, 0.0]]
+
+
+def test_a_known_name_of_another_module_is_refused(tmp_path):
+    path = tmp_path / "other.pkl"
+    for module in (b"os", b"numpy.evil", b"numpyx", b"notnumpy"):
+        path.write_bytes(b"c" + module + b"\ndtype\n(S'f8'\ntR.")
+        with pytest.raises(
+            ValueError, match=f"asks for {module.decode()}.dtype, which is no array"
+        ):
+            pickled.load(path)
+
+
 def test_indices_outside_a_sparse_matrix_are_refused(tmp_path):
     bad = csc_matrix(np.eye(3))
     bad.indices[0] = 10**6
