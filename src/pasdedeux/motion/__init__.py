@@ -1,0 +1,1 @@
+"""Bodies: rotations, the skeleton, where its joints are, when they rest, how they move."""
