@@ -1,0 +1,1 @@
+"""Transport: ground costs, entropic optimal transport and entropic Gromov-Wasserstein."""
