@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasdedeux.base.checks import refuse
+from pasdedeux.motion.rotation import geodesic
 
 
 def l1(x: Float[Tensor, "*B N D"], y: Float[Tensor, "*B M D"]) -> Float[Tensor, "*B N M"]:
@@ -38,16 +39,10 @@ def squared_geodesic(
     """Return, summed over J rotations, the squared angle of the rotation that turns x_i into y_j.
 
     The rotation part of Eq. 8 of the dual-learning paper, which MDOT names as the cost for poses;
-    frames of a sequence are further rotations along J. The printed arccos has no finite gradient
-    where two poses are equal; atan2(sine, cosine) has one everywhere.
+    frames of a sequence are further rotations along J.
     """
-    relative = torch.einsum("...njab,...mjac->...nmjbc", x, y)
-    trace = relative.diagonal(dim1=-2, dim2=-1).sum(-1)
-    skew = relative - relative.mT
-    twice_sine = torch.linalg.vector_norm(
-        torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], dim=-1), dim=-1
-    )
-    return torch.atan2(twice_sine, trace - 1).square().sum(-1)
+    pairs = torch.broadcast_tensors(x[..., :, None, :, :, :], y[..., None, :, :, :, :])
+    return geodesic(*pairs).square().sum(-1)
 
 
 def by_one_scale(
