@@ -1,6 +1,7 @@
 """Tiny projects for the tests of the engine: a root, a few notebooks, nothing trained."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,12 @@ def command(*words: str) -> list[str]:
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen:
-    """Start `pasdedeux` with `words` in `folder`; its standard output and error are kept apart."""
+    """Start `pasdedeux` with `words` in `folder`; its standard output and error are kept apart.
+
+    A test run in the background ignores Ctrl-C, and so would its children; here they must not.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command(*words),
         cwd=folder,
