@@ -1,4 +1,4 @@
-"""One torch thread and the same drawn examples for every run: exact repeats, no fight over cores."""
+"""One torch thread and the same drawn examples in every run: exact repeats on two busy cores."""
 
 import pytest
 import torch
