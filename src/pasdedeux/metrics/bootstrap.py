@@ -25,8 +25,9 @@ def bootstrap(
 ) -> tuple[float, float, float]:
     """Return the mean of `statistic` over seeds and the ends of its percentile interval.
 
-    `statistic` takes the summed counts of one seed. With one seed the interval tells only how much
-    the finite number of samples matters.
+    The interval is widened where it would not hold the mean, as it can when a statistic has a
+    smallest possible value. `statistic` takes the summed counts of one seed. With one seed the
+    interval tells only how much the finite number of samples matters.
     """
     refuse(not seeds, "bootstrap needs the counts of at least one seed, got none.")
     refuse(draws < 2, f"draws must be at least 2, got {draws}.")
