@@ -176,9 +176,7 @@ def _tang(skip_bad: bool) -> Paired:
 def _aistpp(skip_bad: bool) -> Paired:
     read = aistpp.read(skip_bad=skip_bad)
     kept = [take for take in read.takes if take.recording is not None]
-    heard = _heard(
-        [take.recording for take in kept], [aistpp.song_bpm(take.song) for take in kept]
-    )
+    heard = _heard([take.recording for take in kept], [aistpp.song_bpm(take.song) for take in kept])
     dances = []
     for take, song in zip(kept, heard, strict=True):
         music, beats = in_dance_time(song, take.recording, len(take.translation))
