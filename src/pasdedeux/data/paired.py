@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple, get_args
 
 import joblib
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from pasdedeux.base import facts, stored
@@ -20,7 +19,7 @@ from pasdedeux.base.files import digest
 from pasdedeux.base.progress import report
 from pasdedeux.base.source import fingerprint
 from pasdedeux.data import aistpp, sources, synthetic, tang
-from pasdedeux.data.dance import GENRES, RATE_HZ, Dance, Recording
+from pasdedeux.data.dance import RATE_HZ, Dance, Recording
 from pasdedeux.motion import fitting, skeleton
 from pasdedeux.motion.fitting import Fit, FitSettings
 from pasdedeux.music import features
@@ -104,9 +103,10 @@ def in_dance_time(
 
 
 def fitted(
-    points_world: Sequence[Float[np.ndarray, "_ 23 3"]], settings: FitSettings = FitSettings()
+    points_world: Sequence[Float[np.ndarray, "_ 23 3"]], settings: FitSettings | None = None
 ) -> list[Fit]:
     """Return the fit of each dance, kept from earlier calls; several dances at the same time."""
+    settings = FitSettings() if settings is None else settings
     code = fingerprint("pasdedeux.motion.fitting")
     keys = [digest(points.tobytes(), repr(settings), code) for points in points_world]
     jobs = [
@@ -125,18 +125,39 @@ def _fitted(key: str, points: Float[np.ndarray, "T 23 3"], settings: FitSettings
     return Fit(**stored.arrays("fits", key, lambda: fitting.fit(points, settings)._asdict()))
 
 
-def _heard(recordings: Sequence[Recording], tempi_bpm: Sequence[float]) -> list[Features]:
-    """Return the features of each recording's whole file, its tempo expected near the one given."""
+def _heard(
+    recordings: Sequence[Recording], tempi_bpm: Sequence[float], skip_bad: bool
+) -> tuple[list[Features | None], tuple[str, ...]]:
+    """Return the features of each recording's whole file, its tempo expected near the one given.
+
+    With `skip_bad` a recording that cannot be read gives None, and its message comes beside.
+    """
+    found: list[Features | None] = [None] * len(recordings)
+    messages: list[str] = []
     by_bpm: dict[float, list[int]] = defaultdict(list)
     for place, bpm in enumerate(tempi_bpm):
         by_bpm[bpm].append(place)
-    heard: dict[int, Features] = {}
-    for done, (bpm, places) in enumerate(sorted(by_bpm.items())):
-        report("hearing songs", done, len(by_bpm))
+    for bpm, places in sorted(by_bpm.items()):
         expected = FeatureSettings(start_bpm=bpm, tempo_octaves=TEMPO_OCTAVES)
-        found = features.of_files([recordings[place].path for place in places], expected)
-        heard |= dict(zip(places, found, strict=True))
-    return [heard[place] for place in range(len(recordings))]
+        jobs = [joblib.delayed(_tried)(recordings[place], expected, skip_bad) for place in places]
+        workers = min(len(jobs), os.cpu_count() or 1)
+        results = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")(jobs)
+        for place, (song, message) in zip(places, results, strict=True):
+            found[place] = song
+            messages += [message] if message else []
+            report("hearing songs", sum(one is not None for one in found), len(found))
+    return found, tuple(messages)
+
+
+def _tried(
+    recording: Recording, expected: FeatureSettings, skip_bad: bool
+) -> tuple[Features | None, str]:
+    try:
+        return features.of_files([recording.path], expected)[0], ""
+    except ValueError as error:
+        if not skip_bad:
+            raise
+        return None, str(error)
 
 
 def _tang(skip_bad: bool) -> Paired:
@@ -148,7 +169,10 @@ def _tang(skip_bad: bool) -> Paired:
         else:
             kept.append(take)
     songs = dict(zip((take.name for take in read.takes), tang.songs(read.takes), strict=True))
-    heard = _heard([take.recording for take in kept], [TEMPO_BPM[take.genre] for take in kept])
+    tempi = [TEMPO_BPM[take.genre] for take in kept]
+    heard, unheard = _heard([take.recording for take in kept], tempi, skip_bad)
+    kept = [take for take, song in zip(kept, heard, strict=True) if song is not None]
+    heard = [song for song in heard if song is not None]
     fits = fitted([take.points_world for take in kept])
     dances = []
     for take, song, fit in zip(kept, heard, fits, strict=True):
@@ -170,7 +194,7 @@ def _tang(skip_bad: bool) -> Paired:
             )
         )
     notice = f"{len(dances)} dances of Tang et al. 2018, fitted to SMPL"
-    return Paired(tuple(dances), notice, read.skipped, tuple(remarks))
+    return Paired(tuple(dances), notice, (*read.skipped, *unheard), tuple(remarks))
 
 
 def _aistpp(skip_bad: bool) -> Paired:
@@ -179,6 +203,8 @@ def _aistpp(skip_bad: bool) -> Paired:
     heard = _heard([take.recording for take in kept], [aistpp.song_bpm(take.song) for take in kept])
     dances = []
     for take, song in zip(kept, heard, strict=True):
+        if song is None:
+            continue
         music, beats = in_dance_time(song, take.recording, len(take.translation))
         dances.append(
             Dance(
@@ -198,4 +224,5 @@ def _aistpp(skip_bad: bool) -> Paired:
         )
     silent = len(read.takes) - len(kept)
     remarks = (*read.remarks, *([f"{silent} sequences have no song here."] if silent else []))
-    return Paired(tuple(dances), f"{len(dances)} sequences of AIST++", read.skipped, remarks)
+    skipped = (*read.skipped, *unheard)
+    return Paired(tuple(dances), f"{len(dances)} sequences of AIST++", skipped, remarks)
