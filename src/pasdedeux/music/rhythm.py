@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pasdedeux.base.checks import refuse
-
-WINDOW_SAMPLES = 2048
+from pasdedeux.music.spectrum import WINDOW_SAMPLES
 
 
 def onset_strength(
