@@ -5,7 +5,7 @@ for peaks in bins that it then leaves out. `S` samples, `T` frames, `C` frequenc
 """
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from pasdedeux.music.spectrum import BINS, WINDOW_SAMPLES, spectrum
 
@@ -57,7 +57,7 @@ def tuning(sound: Float32[np.ndarray, " S"], sample_rate_hz: int) -> float:
 
 def _peaks(
     magnitude: Float32[np.ndarray, "T C"], sample_rate_hz: int
-) -> tuple[Float32[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
+) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
     """Return frequency and height of the spectrum's peaks, from parabolas through three bins."""
     bin_hz = sample_rate_hz / WINDOW_SAMPLES
     first, last = np.searchsorted(np.arange(1, BINS - 1) * bin_hz, (LEAST_HZ, MOST_HZ)) + 1

@@ -107,7 +107,7 @@ def features(
     frames = np.zeros((count, 53), dtype=np.float32)
     frames[:, : CHROMA.start] = _timbre(magnitude[::hops], settings.sample_rate_hz)[:count]
     frames[:, CHROMA] = chroma(harmonic, settings.sample_rate_hz, hop * hops)[:count]
-    frames[:, BEAT] = rhythm.on_frames(beats, count, RATE_HZ)
+    frames[:, BEAT] = rhythm.on_frames(beats, count, float(RATE_HZ))
     return Features(frames, beats, rhythm.onset_seconds(strength, steps_hz), bpm)
 
 
