@@ -18,22 +18,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from pasdedeux.base import source, stored
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
 from pasdedeux.music import recording, rhythm
+from pasdedeux.music.chroma import chroma
 from pasdedeux.music.harmonic import harmonic_mask
+from pasdedeux.music.spectrum import WINDOW_SAMPLES, spectrum, waveform
 
 RATE_HZ = 25
 SAMPLE_RATE_HZ = 24_000
 MFCC, DELTA, CHROMA, BEAT = slice(0, 20), slice(20, 40), slice(40, 52), 52
-WINDOW_SAMPLES = rhythm.WINDOW_SAMPLES
 SHORTEST_SECONDS = 3.2  # the longest filter of the lowest octave, a third of a semitone wide
 LOWEST_HZ, HIGHEST_HZ = 10_000, 48_000
-CHROMA_RANGE = 1e-3  # frames 60 dB below the loudest have no chroma
 
 
 @dataclass(frozen=True)
@@ -93,22 +92,22 @@ def features(
     `ValueError` for a sound that is not finite or shorter than 3.2 seconds.
     """
     sound = _checked(sound, settings)
-    count = len(sound) // (settings.hop_samples * settings.hops_per_frame)
-    spectrum = _spectrum(sound, settings)
-    magnitude = spectrum.abs().numpy()
-    spectrum *= torch.from_numpy(harmonic_mask(magnitude))
-    harmonic = _sound(spectrum, settings, len(sound))
-    struck = _spectrum(sound - harmonic, settings).abs().numpy()
-    steps_hz = float(RATE_HZ * settings.hops_per_frame)
-    strength = rhythm.onset_strength(struck, settings.sample_rate_hz, settings.hop_samples)
+    hop, hops = settings.hop_samples, settings.hops_per_frame
+    whole = spectrum(sound, hop)
+    magnitude = np.abs(whole)
+    harmonic = waveform(whole * harmonic_mask(magnitude), hop, len(sound))
+    struck = np.abs(spectrum(sound - harmonic, hop))
+    strength = rhythm.onset_strength(struck, settings.sample_rate_hz, hop)
+    steps_hz = float(RATE_HZ * hops)
     bpm = rhythm.tempo_bpm(
         strength, steps_hz, start_bpm=settings.start_bpm, tempo_octaves=settings.tempo_octaves
     )
     beats = rhythm.beat_seconds(strength, steps_hz, bpm)
+    count = len(sound) // (hop * hops)
     frames = np.zeros((count, 53), dtype=np.float32)
-    frames[:, : CHROMA.start] = _timbre(magnitude[:: settings.hops_per_frame], settings)[:count]
-    frames[:, CHROMA] = _chroma(harmonic, settings)[:count]
-    frames[:, BEAT] = rhythm.on_frames(beats, count, RATE_HZ)
+    frames[:, : CHROMA.start] = _timbre(magnitude[::hops], settings.sample_rate_hz)[:count]
+    frames[:, CHROMA] = chroma(harmonic, settings.sample_rate_hz, hop * hops)[:count]
+    frames[:, BEAT] = rhythm.on_frames(beats, count, float(RATE_HZ))
     return Features(frames, beats, rhythm.onset_seconds(strength, steps_hz), bpm)
 
 
@@ -160,48 +159,11 @@ def _checked(sound: Float[np.ndarray, " S"], settings: FeatureSettings) -> np.nd
     return np.ascontiguousarray(sound, dtype=np.float32)
 
 
-def _spectrum(sound: np.ndarray, settings: FeatureSettings) -> torch.Tensor:
-    """Return the complex short-time spectrum, time first, as `librosa.stft` has it."""
-    window = torch.hann_window(WINDOW_SAMPLES)
-    found = torch.stft(
-        torch.from_numpy(sound),
-        WINDOW_SAMPLES,
-        settings.hop_samples,
-        window=window,
-        pad_mode="constant",
-        return_complex=True,
-    )
-    return found.T.contiguous()
-
-
-def _sound(spectrum: torch.Tensor, settings: FeatureSettings, samples: int) -> np.ndarray:
-    """Return the sound of `spectrum`: the inverse of `_spectrum`."""
-    window = torch.hann_window(WINDOW_SAMPLES)
-    found = torch.istft(
-        spectrum.T, WINDOW_SAMPLES, settings.hop_samples, window=window, length=samples
-    )
-    return found.numpy()
-
-
-def _timbre(magnitude: Float[np.ndarray, "T C"], settings: FeatureSettings) -> np.ndarray:
+def _timbre(magnitude: Float[np.ndarray, "T C"], sample_rate_hz: int) -> np.ndarray:
     """Return 20 Mel-frequency cepstral coefficients and their slopes, T x 40."""
     import librosa  # here, because it is slow to import
 
     power = np.square(magnitude).T
-    mel = librosa.feature.melspectrogram(S=power, sr=settings.sample_rate_hz, n_fft=WINDOW_SAMPLES)
+    mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
     mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20)
     return np.concatenate([mfcc, librosa.feature.delta(mfcc)]).T
-
-
-def _chroma(harmonic: Float[np.ndarray, " S"], settings: FeatureSettings) -> np.ndarray:
-    """Return 12 pitch classes from C on, T x 12, by the constant-Q transform; silence has zeros."""
-    import librosa
-
-    hop = settings.hop_samples * settings.hops_per_frame
-    if not harmonic.any():
-        return np.zeros((len(harmonic) // hop + 1, 12), dtype=np.float32)
-    rate = settings.sample_rate_hz
-    chroma = librosa.feature.chroma_cqt(y=harmonic, sr=rate, hop_length=hop, norm=None).T
-    loudest = chroma.max(axis=1, keepdims=True)
-    floor = CHROMA_RANGE * loudest.max()
-    return np.where(loudest > floor, chroma / np.maximum(loudest, floor), 0.0)

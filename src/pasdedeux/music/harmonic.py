@@ -7,6 +7,7 @@ in time keeps the first and removes the second; along frequency it is the other 
 `T` frames, `C` frequency bins, `N` positions along which a median runs, `M` lanes side by side.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import no_type_check
 
@@ -16,6 +17,7 @@ from jaxtyping import Float32
 WIDTH = 31  # frames and bins: librosa's default, the paper gives none
 REACH = WIDTH // 2
 LANES = 64  # columns that are filtered together: enough to fill the processor's vector units
+TINY = np.finfo(np.float32).tiny
 
 
 def harmonic_mask(magnitude: Float32[np.ndarray, "T C"]) -> Float32[np.ndarray, "T C"]:
@@ -25,18 +27,8 @@ def harmonic_mask(magnitude: Float32[np.ndarray, "T C"]) -> Float32[np.ndarray, 
     what is missing to 1.
     """
     held = running_median(magnitude)
-    struck = running_median(np.ascontiguousarray(magnitude.T)).T
-    loudest = np.maximum(held, struck)
-    silent = loudest < np.finfo(np.float32).tiny
-    loudest[silent] = 1.0  # squares of shares of the louder median cannot underflow together
-    held /= loudest
-    held *= held
-    struck = struck / loudest
-    struck *= struck
-    struck += held
-    held[silent], struck[silent] = 0.5, 1.0
-    held /= struck
-    return held
+    struck = running_median(np.ascontiguousarray(magnitude.T))
+    return _compiled(_share)(held, np.ascontiguousarray(struck.T))
 
 
 def running_median(values: Float32[np.ndarray, "N M"]) -> Float32[np.ndarray, "N M"]:
@@ -44,48 +36,63 @@ def running_median(values: Float32[np.ndarray, "N M"]) -> Float32[np.ndarray, "N
 
     Equal, bit by bit, to `scipy.ndimage.median_filter(values, (31, 1), mode="reflect")`.
     """
-    padded = np.pad(values, ((REACH, REACH), (0, -values.shape[1] % LANES)), mode="symmetric")
-    medians = np.empty((len(values), padded.shape[1]), dtype=np.float32)
-    for lane in range(0, padded.shape[1], LANES):
-        tile = np.ascontiguousarray(padded[:, lane : lane + LANES])
-        medians[:, lane : lane + LANES] = _compiled()(tile)
-    return medians[:, : values.shape[1]]
+    missing = -values.shape[1] % LANES
+    padded = np.pad(values, ((REACH, REACH), (0, missing)), mode="symmetric")
+    return _compiled(_slide)(padded)[:, : values.shape[1]]
 
 
 @cache
-def _compiled():
-    """Return `_slide` as machine code, kept beside this file after the first run."""
-    import numba  # here, because it is slow to import, and comes with librosa
+def _compiled(loops: Callable) -> Callable:
+    """Return `loops` as machine code, which is kept beside this file after its first run."""
+    import numba  # here, because it is slow to import; librosa brings it
 
-    return numba.njit(cache=True, nogil=True)(_slide)
+    return numba.njit(cache=True, nogil=True)(loops)
 
 
 @no_type_check  # numba compiles the bare function
 def _slide(padded):
-    """Return medians of windows of `padded` (positions x lanes), which slide along its first axis.
+    """Return the medians of windows that slide along the first axis of `padded`, N + 30 x lanes.
 
     Every lane keeps its window sorted. A step drops the oldest value and inserts the next one by
     comparisons only, without branches, so that many lanes go through one vector instruction.
     """
     count = padded.shape[0] - WIDTH + 1
-    window = np.full((WIDTH, LANES), np.inf, dtype=np.float32)
-    empty = np.full(LANES, np.inf, dtype=np.float32)
+    medians = np.empty((count, padded.shape[1]), dtype=np.float32)
+    nothing = np.full(LANES, np.inf, dtype=np.float32)
     below = np.empty(LANES, dtype=np.float32)
-    medians = np.empty((count, LANES), dtype=np.float32)
-    for position in range(padded.shape[0]):
-        new = padded[position]
-        old = padded[position - WIDTH] if position >= WIDTH else empty
-        below[:] = -np.inf
-        for rank in range(WIDTH - 1):
+    for first in range(0, padded.shape[1], LANES):
+        lanes = slice(first, first + LANES)
+        window = np.full((WIDTH, LANES), np.inf, dtype=np.float32)
+        for position in range(padded.shape[0]):
+            new = padded[position, lanes]
+            old = padded[position - WIDTH, lanes] if position >= WIDTH else nothing
+            below[:] = -np.inf
+            for rank in range(WIDTH - 1):
+                for lane in range(LANES):
+                    here, above = window[rank, lane], window[rank + 1, lane]
+                    kept = here if here < old[lane] else above
+                    smaller = kept if kept < new[lane] else new[lane]
+                    window[rank, lane] = smaller if smaller > below[lane] else below[lane]
+                    below[lane] = kept
             for lane in range(LANES):
-                here, above = window[rank, lane], window[rank + 1, lane]
-                kept = here if here < old[lane] else above
-                smaller = kept if kept < new[lane] else new[lane]
-                window[rank, lane] = smaller if smaller > below[lane] else below[lane]
-                below[lane] = kept
-        for lane in range(LANES):
-            last = new[lane]
-            window[WIDTH - 1, lane] = last if last > below[lane] else below[lane]
-        if position >= WIDTH - 1:
-            medians[position - WIDTH + 1] = window[REACH]
+                last = new[lane]
+                window[WIDTH - 1, lane] = last if last > below[lane] else below[lane]
+            if position >= WIDTH - 1:
+                medians[position - WIDTH + 1, lanes] = window[REACH]
     return medians
+
+
+@no_type_check
+def _share(held, struck):
+    """Return held^2 / (held^2 + struck^2), the larger of the two scaled to 1 so none underflows."""
+    share = np.empty(held.shape, dtype=np.float32)
+    for row in range(held.shape[0]):
+        for column in range(held.shape[1]):
+            h, p = held[row, column], struck[row, column]
+            loudest = h if h > p else p
+            if loudest < TINY:
+                share[row, column] = 0.5
+            else:
+                h, p = (h / loudest) ** 2, (p / loudest) ** 2
+                share[row, column] = h / (h + p)
+    return share

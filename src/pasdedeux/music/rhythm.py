@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pasdedeux.base.checks import refuse
-
-WINDOW_SAMPLES = 2048
+from pasdedeux.music.spectrum import WINDOW_SAMPLES
 
 
 def onset_strength(
@@ -60,6 +59,10 @@ def tempo_bpm(
     import librosa
 
     _check(strength, rate_hz)
+    refuse(
+        not (start_bpm > 0 and tempo_octaves > 0),
+        f"start_bpm and tempo_octaves must be above 0, got {start_bpm} and {tempo_octaves}.",
+    )
     if not strength.any():
         return 0.0
     found = librosa.feature.tempo(
@@ -89,13 +92,14 @@ def beat_seconds(
 def on_frames(
     seconds: Float[np.ndarray, " K"], frames: int, rate_hz: float
 ) -> Bool[np.ndarray, " T"]:
-    """Return which of `frames` frames hold an event: each goes to its nearest, a tie to the later.
+    """Return which of `frames` frames hold an event: the nearest to it, of two the earlier.
 
-    Events past the last frame are left out.
+    The earlier, because a stroke is heard up to one step of the spectrum late. Events past the last
+    frame are left out.
     """
     marked = np.zeros(frames, dtype=bool)
-    # the small share makes a tie that is not exact in binary go the same way everywhere
-    nearest = np.floor(seconds * rate_hz + 0.5 + 1e-6).astype(int)
+    tie = 0.5 + 1e-6  # the small share: a tie need not be exact in binary
+    nearest = np.ceil(seconds * rate_hz - tie).astype(int)
     marked[nearest[nearest < frames]] = True
     return marked
 
