@@ -104,6 +104,10 @@ def poses(
         "`frames`.",
     )
     thin = windows[:, :: settings.step_frames]
+    refuse(
+        not np.isfinite(thin).all(),
+        "windows must be finite; leave out the dances that are not.",
+    )
     if settings.root == "first":
         return canonical_points(thin, points_heading(thin, hips))
     N, S, J, _ = thin.shape
@@ -178,7 +182,7 @@ def audit(
     near = found.metres < settings.limit_metres
     genre = np.array(genres)[at.sequence]
     by_genre = [
-        _row(name, genre == name, near, found.metres, at.sequence) for name in _distinct(genres)
+        _row(name, genre == name, near, found.metres, at.sequence) for name in dict.fromkeys(genres)
     ]
     by_dance = [
         _row(name, at.sequence == number, near, found.metres, at.sequence)
@@ -229,13 +233,14 @@ def marked(
         f"dances and parts must be equally long, got {len(dances)} and {len(parts)}.",
     )
     at = places([len(points) for points in dances], settings.frames, stride)
-    train = [points for points, part in zip(dances, parts, strict=True) if part == "train"]
+    pairs = list(zip(dances, parts, strict=True))
+    train = [points for points, part in pairs if part == "train"]
+    rest = [views(points, settings.frames, stride) for points, part in pairs if part != "train"]
+    part = np.array(parts, str)[at.sequence]
     fresh = np.ones(len(at.start), bool)
-    for number, (points, part) in enumerate(zip(dances, parts, strict=True)):
-        if part != "train":
-            cut = views(points, settings.frames, stride)
-            fresh[at.sequence == number] = novel(cut, train, hips=hips, settings=settings)
-    return Marked(at.sequence, at.start, np.array(parts, str)[at.sequence], fresh)
+    if rest:
+        fresh[part != "train"] = novel(np.concatenate(rest), train, hips=hips, settings=settings)
+    return Marked(at.sequence, at.start, part, fresh)
 
 
 def _row(
@@ -250,7 +255,3 @@ def _row(
         return Row(name, 0, 0, 0.0, np.inf)
     share, median = float(near[inside].mean()), float(np.median(metres[inside]))
     return Row(name, len(np.unique(dance[inside])), count, share, median)
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(names))

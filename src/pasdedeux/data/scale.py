@@ -26,7 +26,7 @@ class Scale:
     def __post_init__(self) -> None:
         """Refuse what cannot be applied or inverted."""
         refuse(
-            self.mean.shape != self.spread.shape,
+            len(self.mean) != len(self.spread),
             f"mean and spread must be equally long, got {len(self.mean)} and {len(self.spread)}.",
         )
         refuse(
