@@ -115,7 +115,7 @@ def test_data_get_says_what_it_does_and_where_it_went(project, monkeypatch, caps
     for action in ("get", "fetch"):
         assert cli.main(["data", action, "tang"]) == 0
         first, second = capsys.readouterr().out.splitlines()
-        assert first.startswith("getting tang: about 60 dances")
+        assert first.startswith("getting tang: about 50 dances")
         assert second == "tang lies in .cache/downloads/tang"
 
 

@@ -29,7 +29,7 @@ def test_without_data_it_says_what_is_built_in_and_what_to_do_for_the_rest(bare)
     assert set(told) == {*sources.names(), "prepared", "PASDEDEUX_DATA"}
     assert "built in: 31 files of songs, 2.6 MB terms: legal status unclear" in told["essen"]
     assert "built in: as many as asked for" in told["synthetic"]
-    assert "not here: about 60 dances" in told["tang"]
+    assert "not here: about 50 dances" in told["tang"]
     assert "to do: `pasdedeux data get tang` terms: no licence" in told["tang"]
     assert "to do: unpack fullset.zip of google.github.io/aistplusplus_dataset" in told["aistpp"]
     assert "register at smpl.is.tue.mpg.de" in told["smpl"]

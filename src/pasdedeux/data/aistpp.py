@@ -3,24 +3,23 @@
 Li, Yang, Ross and Kanazawa, "AI Choreographer" (ICCV 2021), fitted to the AIST Dance Video Database
 of Tsuchida et al. (ISMIR 2019). As published, a folder holds
 
-| what                         | content                                                   |
-|------------------------------|-----------------------------------------------------------|
-| `motions/<sequence>.pkl`     | `smpl_poses` N x 72 or N x 24 x 3, axis-angle, `smpl_trans` |
-|                              | N x 3, `smpl_scaling` one number; 306 MB for 1,408 files  |
-| `ignore_list.txt`            | sequences whose motion is poor, one name a line           |
-| `splits/crossmodal_<part>.txt` | the official split by song and steps: train, val, test  |
+| what                           | content                                                  |
+|--------------------------------|----------------------------------------------------------|
+| `motions/<sequence>.pkl`       | `smpl_poses` N x 72 or N x 24 x 3 axis-angle,            |
+|                                | `smpl_trans` N x 3, `smpl_scaling` one number            |
+| `ignore_list.txt`              | sequences whose motion is poor, one name a line          |
+| `splits/crossmodal_<part>.txt` | the official split by song and steps: train, val, test   |
 
-and beside them, by the user, the songs: `wav/<song>.wav`, or another folder and ending of the lists
-below. A sequence is called gBR_sBM_cAll_d04_mBR0_ch01: genre, situation, all cameras, dancer, song,
-choreography. Songs start with their dances.
+and beside them, put there by the user, the songs: `wav/<song>.wav`, or another folder and ending of
+the lists below. A sequence is called gBR_sBM_cAll_d04_mBR0_ch01: genre, situation, all cameras,
+dancer, song, choreography. Song and dance begin together, as the authors' own programs take it.
 
 The body was fitted in centimetres, as `smpl_scaling` x SMPL + `smpl_trans`. Here both are divided
-by `smpl_scaling`, as all work on AIST++ does: everybody has the size of SMPL's mean body, in
-metres, and the rest skeleton is `motion.skeleton.smpl()`. The axes are kept; they have y up, as
-here. The published root is that of SMPL's own origin, which hangs above the pelvis by a constant
-that only the body model's file tells. So each take is shifted up or down by one constant, such that
-its lowest joint is on the floor, y = 0, in the lowest twentieth of the frames; horizontally the
-constant (3 cm) is left in.
+by `smpl_scaling`, as the authors do for training: everybody has the size of SMPL's template, in
+metres, and the rest skeleton is `motion.skeleton.smpl()`. The axes are kept: y is up, as here.
+SMPL's origin, which `smpl_trans` moves, lies above the pelvis by a constant that only the model's
+file tells (0.2 m). So each take is moved up or down by one number, such that in a twentieth of the
+frames its lowest joint is at or below the floor, y = 0; level, the constant (3 cm) is left in.
 """
 
 import re
@@ -77,7 +76,7 @@ class Sequence(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One sequence at 25 frames a second, y up, in metres of SMPL's mean body.
+    """One sequence at 25 frames a second, y up, in metres of SMPL's template.
 
     group: steps that share genre, situation and number, whoever dances them; in basic dances the
     official count takes each dancer's apart. split: the official one, None for what it leaves out
@@ -138,6 +137,8 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Takes:
             if not skip_bad:
                 raise
             skipped.append(str(error))
+    why = "".join(f" {message}" for message in skipped[:1])
+    refuse(not takes, f"{place / 'motions'} holds no sequence that can be used.{why}")
     there = frozenset(path.stem for path in found)
     return Takes(tuple(takes), tuple(skipped), tuple(_remarks(place, there, ignored, split, takes)))
 
@@ -217,7 +218,10 @@ def _take(place: Path, path: Path, split: Split | None) -> Take:
 
 def _motion(path: Path) -> _Motion:
     """Return the arrays of one file, checked."""
-    content = pickled.load(path)
+    try:
+        content = pickled.load(path)
+    except MemoryError as error:  # a flipped bit in a length is enough
+        raise ValueError(f"{path} asks for more memory than there is; {ANEW}.") from error
     refuse(not isinstance(content, dict), f"{path} holds no table of arrays; {ANEW}.")
     poses, trans, scaling = (
         _numbers(path, content, name) for name in ("smpl_poses", "smpl_trans", "smpl_scaling")
@@ -236,9 +240,8 @@ def _motion(path: Path) -> _Motion:
         scaling.size != 1 or not (scaling > 0).all(),
         f"{path}: smpl_scaling must be one number above 0, got {scaling.tolist()}; {ANEW}.",
     )
-    size = scaling.item()
     return _Motion(
-        torch.from_numpy(poses).view(frames, 24, 3), torch.from_numpy(trans), float(size)
+        torch.from_numpy(poses).view(frames, 24, 3), torch.from_numpy(trans), float(scaling.item())
     )
 
 
@@ -291,17 +294,19 @@ def _remarks(
     remarks = [f"{file} is missing from {place.name}." for file in _missing(place)]
     out = len(there & ignored)
     if out:
-        remarks.append(f"{out} sequences left out, as {IGNORED} says.")
+        remarks.append(f"{out} of {len(there)} sequences left out, as {IGNORED} says.")
     for file, part in LISTS.items():
-        gone = sorted(name for name in split if split[name] == part and name not in there)
+        listed = [name for name in split if split[name] == part]
+        gone = sorted(set(listed) - there)
         if gone:
-            remarks.append(f"{file} names {len(gone)} sequences without a motion, as {gone[0]}.")
+            told = f"{len(gone)} of {len(listed)} names have no motion here, such as {gone[0]}"
+            remarks.append(f"{file}: {told}.")
     loose = sum(take.split is None for take in takes)
     if split and loose:
-        remarks.append(f"{loose} sequences are in no list of the official split.")
+        remarks.append(f"{loose} of {len(takes)} sequences are in no list of the split.")
     silent = sorted({take.song for take in takes if take.recording is None})
     if silent:
-        remarks.append(f"{len(silent)} songs have no sound here: {', '.join(silent)}.")
+        remarks.append(f"no sound here for {', '.join(silent)}.")
     return remarks
 
 
