@@ -99,6 +99,11 @@ class Take:
     flags: tuple[str, ...]
     files: tuple[Path, ...]
 
+    @property
+    def offsets_metres(self) -> Float[np.ndarray, "24 3"]:
+        """The rest skeleton, SMPL's mean body for everybody."""
+        return smpl().offsets_metres
+
 
 class Takes(NamedTuple):
     """Takes sorted by name, a message for each one skipped, and what else is good to know."""
@@ -112,6 +117,16 @@ class _Motion(NamedTuple):
     axis_angle: Float[Tensor, "N 24 3"]
     translation: Float[Tensor, "N 3"]
     scaling: float
+
+
+def song_bpm(song: str) -> float:
+    """Return the tempo of a song by its name, for example 110 for mBR3.
+
+    The six songs of a genre have 80, 90, ... 130 beats a minute, those of house 110, 115, ... 135
+    (Tsuchida et al. 2019, section 3).
+    """
+    number = int(song[-1])
+    return 110.0 + 5 * number if song.startswith("mHO") else 80.0 + 10 * number
 
 
 def read(folder: Path | None = None, *, skip_bad: bool = False) -> Takes:

@@ -1,34 +1,24 @@
-"""Dances with music, ready to learn from: readers, fits and sound features joined, and kept.
+"""Dances with music, ready to learn from: one corpus or several, in one form.
 
-Everything slow is computed once and kept by what it was made from (`base.stored`), so a second call
-reads arrays. Real corpora are used where they are found, else the built-in synthetic dances.
+Real corpora are used where they are found, else the built-in synthetic dances.
 """
 
-import os
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
-import joblib
 import numpy as np
-from jaxtyping import Float
 
-from pasdedeux.base import facts, stored
+from pasdedeux.base import facts
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import digest
-from pasdedeux.base.progress import report
-from pasdedeux.base.source import fingerprint
-from pasdedeux.data import aistpp, sources, synthetic, tang
-from pasdedeux.data.dance import RATE_HZ, Dance, Recording
-from pasdedeux.motion import fitting, skeleton
-from pasdedeux.motion.fitting import Fit, FitSettings
-from pasdedeux.music import features
-from pasdedeux.music.features import BEAT, Features, FeatureSettings
+from pasdedeux.data import aistpp, prepared, sources, tang
+from pasdedeux.data.dance import GENRES, Dance
+from pasdedeux.music import band
+from pasdedeux.music.features import Features
 
 Corpus = Literal["auto", "tang", "aistpp", "synthetic"]
-REAL = ("tang", "aistpp")
 TEMPO_BPM = {"Rumba": 100.0, "Cha Cha": 122.0, "Tango": 128.0, "Waltz": 88.0}
-TEMPO_OCTAVES = 0.15  # without a narrow prior six waltzes in thirty are heard at double tempo
+SYNTHETIC_SECONDS = 12.0  # about as long as a sequence of AIST++
 
 
 class Paired(NamedTuple):
@@ -53,176 +43,114 @@ def checksum(dances: Sequence[Dance]) -> str:
 
 
 def paired(
-    corpus: Corpus = "auto", *, dances_a_genre: int = 3, seed: int = 0, skip_bad: bool = False
+    corpus: Corpus = "auto",
+    *,
+    genres: Sequence[str] = GENRES,
+    dances_a_genre: int = 3,
+    seed: int = 0,
+    skip_bad: bool = False,
 ) -> Paired:
-    """Return the dances of `corpus` with their music.
+    """Return the dances of `corpus` that are of `genres`, with their music.
 
     "auto" joins all real corpora that are found, as the dual-learning paper does, and takes the
     synthetic dances where there is none; `dances_a_genre` and `seed` are for these. Dances without
-    music, and those whose time base is doubtful, are left out with a remark.
+    music, and those whose time base is doubtful, are left out with a remark. Raises `ValueError`
+    for bad input, which `skip_bad` leaves out with its message, and when nothing is left.
     """
     choice("corpus", corpus, get_args(Corpus))
-    found = [name for name in REAL if sources.found(name)] if corpus == "auto" else [corpus]
-    makers = {"tang": _tang, "aistpp": _aistpp}
-    parts = [makers[name](skip_bad) for name in found if name in makers]
-    if not parts:
-        parts = [_synthetic(dances_a_genre, seed)]
+    for genre in genres:
+        choice("genre", genre, GENRES)
+    makers: Mapping[str, Callable[[], Paired]] = {
+        "tang": lambda: _tang(genres, skip_bad),
+        "aistpp": lambda: _aistpp(genres, skip_bad),
+        "synthetic": lambda: _synthetic(genres, dances_a_genre, seed),
+    }
+    real = [name for name in ("tang", "aistpp") if sources.found(name)]
+    wanted = [corpus] if corpus != "auto" else real or ["synthetic"]
+    parts = [makers[name]() for name in wanted]
+    parts = [part for part in parts if part.dances] or parts[:1]
     joined = Paired(
         tuple(dance for part in parts for dance in part.dances),
         " and ".join(part.notice for part in parts),
         tuple(told for part in parts for told in part.skipped),
         tuple(told for part in parts for told in part.remarks),
     )
+    if not joined.dances:
+        told = " ".join(joined.skipped[:1])
+        raise ValueError(f"no dance of {', '.join(genres)} in the corpus {corpus!r}. {told}")
     facts.note("data", {joined.notice: joined.checksum})
     return joined
 
 
-def in_dance_time(
-    song: Features, recording: Recording, frames: int
-) -> tuple[Float[np.ndarray, "T 53"], Float[np.ndarray, " N"]]:
-    """Return the song's features at each of `frames` frames of a dance, and its beats.
-
-    Frame k sounds at second start + k / `frames` * seconds of the recording. Beats come in seconds
-    of the dance; the beat column is set from them, so that none is lost between two frames.
-    """
-    start, span = recording.start_seconds, recording.seconds
-    index = np.rint((start + np.arange(frames) * (span / frames)) * RATE_HZ).astype(int)
-    last = len(song.frames) - 1
-    refuse(
-        int(index[-1]) > last + RATE_HZ,
-        f"{recording.path} lasts {last / RATE_HZ:.1f} s, but its dance ends at second "
-        f"{index[-1] / RATE_HZ:.1f}; is this its music, and whole?",
-    )
-    music = song.frames[np.minimum(index, last)].copy()
-    beats = (song.beat_seconds - start) * (frames / RATE_HZ) / span
-    place = np.rint(beats * RATE_HZ).astype(int)
-    inside = (place >= 0) & (place < frames)
-    music[:, BEAT] = 0
-    music[place[inside], BEAT] = 1
-    return music, beats[inside]
-
-
-def fitted(
-    points_world: Sequence[Float[np.ndarray, "_ 23 3"]], settings: FitSettings | None = None
-) -> list[Fit]:
-    """Return the fit of each dance, kept from earlier calls; several dances at the same time."""
-    settings = FitSettings() if settings is None else settings
-    code = fingerprint("pasdedeux.motion.fitting")
-    keys = [digest(points.tobytes(), repr(settings), code) for points in points_world]
-    jobs = [
-        joblib.delayed(_fitted)(key, points, settings)
-        for key, points in zip(keys, points_world, strict=True)
-    ]
-    workers = min(len(jobs), os.cpu_count() or 1)
-    made = []
-    for fit in joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")(jobs):
-        made.append(fit)
-        report("fitting bodies", len(made), len(jobs))
-    return made
-
-
-def _fitted(key: str, points: Float[np.ndarray, "T 23 3"], settings: FitSettings) -> Fit:
-    return Fit(**stored.arrays("fits", key, lambda: fitting.fit(points, settings)._asdict()))
-
-
-def _heard(
-    recordings: Sequence[Recording], tempi_bpm: Sequence[float], skip_bad: bool
-) -> tuple[list[Features | None], tuple[str, ...]]:
-    """Return the features of each recording's whole file, its tempo expected near the one given.
-
-    With `skip_bad` a recording that cannot be read gives None, and its message comes beside.
-    """
-    found: list[Features | None] = [None] * len(recordings)
-    messages: list[str] = []
-    by_bpm: dict[float, list[int]] = defaultdict(list)
-    for place, bpm in enumerate(tempi_bpm):
-        by_bpm[bpm].append(place)
-    for bpm, places in sorted(by_bpm.items()):
-        expected = FeatureSettings(start_bpm=bpm, tempo_octaves=TEMPO_OCTAVES)
-        jobs = [joblib.delayed(_tried)(recordings[place], expected, skip_bad) for place in places]
-        workers = min(len(jobs), os.cpu_count() or 1)
-        results = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")(jobs)
-        for place, (song, message) in zip(places, results, strict=True):
-            found[place] = song
-            messages += [message] if message else []
-            report("hearing songs", sum(one is not None for one in found), len(found))
-    return found, tuple(messages)
-
-
-def _tried(
-    recording: Recording, expected: FeatureSettings, skip_bad: bool
-) -> tuple[Features | None, str]:
-    try:
-        return features.of_files([recording.path], expected)[0], ""
-    except ValueError as error:
-        if not skip_bad:
-            raise
-        return None, str(error)
-
-
-def _tang(skip_bad: bool) -> Paired:
+def _tang(genres: Sequence[str], skip_bad: bool) -> Paired:
     read = tang.read(skip_bad=skip_bad)
-    kept, remarks = [], list(read.remarks)
-    for take in read.takes:
-        if take.recording is None or take.suspect:
-            remarks.append(f"{take.name} is left out: {'; '.join(take.flags)}.")
-        else:
-            kept.append(take)
     songs = dict(zip((take.name for take in read.takes), tang.songs(read.takes), strict=True))
-    tempi = [TEMPO_BPM[take.genre] for take in kept]
-    heard, unheard = _heard([take.recording for take in kept], tempi, skip_bad)
-    kept = [take for take, song in zip(kept, heard, strict=True) if song is not None]
-    heard = [song for song in heard if song is not None]
-    fits = fitted([take.points_world for take in kept])
-    dances = []
-    for take, song, fit in zip(kept, heard, fits, strict=True):
-        music, beats = in_dance_time(song, take.recording, len(take.points_world))
-        dances.append(
-            Dance(
-                name=take.name,
-                corpus="tang",
-                genre=take.genre,
-                group=take.name,
-                song=songs[take.name],
-                translation=fit.translation.astype(np.float32),
-                rotations=fit.rotations.astype(np.float32),
-                offsets_metres=fit.offsets_metres.astype(np.float32),
-                music=music,
-                beat_seconds=beats,
-                flags=take.flags,
-                recording=take.recording,
-            )
-        )
+    usable = [take for take in read.takes if take.recording is not None and not take.suspect]
+    remarks = [
+        f"{take.name} is left out: {'; '.join(take.flags)}."
+        for take in read.takes
+        if take not in usable
+    ]
+    usable = [take for take in usable if take.genre in genres]
+    tempi = [TEMPO_BPM[take.genre] for take in usable]
+    heard = prepared.heard([take.recording for take in usable], tempi, skip_bad=skip_bad)
+    kept = [(t, s) for t, s in zip(usable, heard.songs, strict=True) if s is not None]
+    fits = prepared.fitted([take.points_world for take, _ in kept])
+    dances = [
+        _dance("tang", take, take.name, songs[take.name], song, fit)
+        for (take, song), fit in zip(kept, fits, strict=True)
+    ]
     notice = f"{len(dances)} dances of Tang et al. 2018, fitted to SMPL"
-    return Paired(tuple(dances), notice, (*read.skipped, *unheard), tuple(remarks))
+    skipped = (*read.skipped, *heard.messages)
+    return Paired(tuple(dances), notice, skipped, (*read.remarks, *remarks))
 
 
-def _aistpp(skip_bad: bool) -> Paired:
+def _aistpp(genres: Sequence[str], skip_bad: bool) -> Paired:
     read = aistpp.read(skip_bad=skip_bad)
-    kept = [take for take in read.takes if take.recording is not None]
-    heard = _heard([take.recording for take in kept], [aistpp.song_bpm(take.song) for take in kept])
-    dances = []
-    for take, song in zip(kept, heard, strict=True):
-        if song is None:
-            continue
-        music, beats = in_dance_time(song, take.recording, len(take.translation))
-        dances.append(
-            Dance(
-                name=take.name,
-                corpus="aistpp",
-                genre=take.genre,
-                group=take.group,
-                song=take.song,
-                translation=take.translation.astype(np.float32),
-                rotations=take.rotations.astype(np.float32),
-                offsets_metres=skeleton.smpl().offsets_metres.astype(np.float32),
-                music=music,
-                beat_seconds=beats,
-                flags=take.flags,
-                recording=take.recording,
-            )
-        )
-    silent = len(read.takes) - len(kept)
-    remarks = (*read.remarks, *([f"{silent} sequences have no song here."] if silent else []))
-    skipped = (*read.skipped, *unheard)
-    return Paired(tuple(dances), f"{len(dances)} sequences of AIST++", skipped, remarks)
+    usable = [take for take in read.takes if take.recording is not None]
+    silent = len(read.takes) - len(usable)
+    remarks = [f"{silent} sequences of AIST++ have no song here."] if silent else []
+    usable = [take for take in usable if take.genre in genres]
+    tempi = [aistpp.song_bpm(take.song) for take in usable]
+    heard = prepared.heard([take.recording for take in usable], tempi, skip_bad=skip_bad)
+    dances = [
+        _dance("aistpp", take, take.group, take.song, song, take)
+        for take, song in zip(usable, heard.songs, strict=True)
+        if song is not None
+    ]
+    notice = f"{len(dances)} sequences of AIST++"
+    skipped = (*read.skipped, *heard.messages)
+    return Paired(tuple(dances), notice, skipped, (*read.remarks, *remarks))
+
+
+def _synthetic(genres: Sequence[str], dances_a_genre: int, seed: int) -> Paired:
+    refuse(dances_a_genre < 1, f"dances_a_genre must be at least 1, got {dances_a_genre}.")
+    asked = [(genre, index) for genre in genres for index in range(dances_a_genre)]
+    made = prepared.built_in(asked, seed=seed, seconds=SYNTHETIC_SECONDS)
+    tempi = [float(np.mean(band.styles()[genre].bpm)) for genre, _ in asked]
+    heard = prepared.heard([take.recording for take in made], tempi, skip_bad=False)
+    dances = [
+        _dance("synthetic", take, take.group, take.song, song, take)
+        for take, song in zip(made, heard.songs, strict=True)
+    ]
+    notice = f"{len(dances)} synthetic dances with music, built in, seed {seed}"
+    return Paired(tuple(dances), notice)
+
+
+def _dance(corpus: str, take: Any, group: str, song: str, heard: Features, body: Any) -> Dance:
+    """Return one dance; `body` holds translation, rotations and offsets_metres."""
+    music, beats = prepared.in_dance_time(heard, take.recording, len(body.translation))
+    return Dance(
+        name=take.name,
+        corpus=corpus,
+        genre=take.genre,
+        group=group,
+        song=song,
+        translation=body.translation.astype(np.float32),
+        rotations=body.rotations.astype(np.float32),
+        offsets_metres=body.offsets_metres.astype(np.float32),
+        music=music,
+        beat_seconds=beats,
+        flags=take.flags,
+        recording=take.recording,
+    )
