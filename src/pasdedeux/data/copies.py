@@ -129,11 +129,6 @@ def nearest(
     |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, one matrix product for a block of windows; the distance to
     the nearest is then computed anew from the difference, so that an exact copy has distance 0.
     """
-    refuse(
-        windows.shape[1:] != others.shape[1:],
-        f"windows and others must agree in poses and points, got {windows.shape[1:]} and "
-        f"{others.shape[1:]}.",
-    )
     refuse((owner is None) != (others_owner is None), "give both owners or none.")
     count, (_, S, J, _) = len(windows), windows.shape
     metres, index = np.full(count, np.inf), np.full(count, -1)
