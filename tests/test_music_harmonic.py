@@ -1,4 +1,4 @@
-"""Medians against their definition and scipy, masks against librosa, and lines whose part is known."""
+"""Medians against definition and scipy, masks against librosa, lines whose part is known."""
 
 import numpy as np
 import pytest

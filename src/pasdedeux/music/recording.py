@@ -50,7 +50,8 @@ def read(
         return sound
     import librosa  # here, because it is slow to import
 
-    return librosa.resample(sound, orig_sr=found_hz, target_sr=rate_hz, res_type="soxr_hq")
+    count = -(-len(sound) * rate_hz // found_hz)  # librosa rounds a quotient, one too many at times
+    return librosa.resample(sound, orig_sr=found_hz, target_sr=rate_hz, res_type="soxr_hq")[:count]
 
 
 def _decoded(file: Path) -> tuple[Float[np.ndarray, " S"], int]:
@@ -59,7 +60,7 @@ def _decoded(file: Path) -> tuple[Float[np.ndarray, " S"], int]:
         with soundfile.SoundFile(file) as opened:
             told, rate_hz = opened.frames, opened.samplerate
             sound = opened.read(dtype="float32", always_2d=True).mean(axis=1)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+    except soundfile.SoundFileError as error:
         raise ValueError(f"{file}: not audio, or damaged ({error}); {REMEDY}.") from error
     lost_seconds = (told - len(sound)) / rate_hz
     refuse(
