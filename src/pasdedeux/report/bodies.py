@@ -195,7 +195,8 @@ def errors_per_joint(
 ) -> Picture:
     """Return a bar for the mean error of each joint in cm, with a whisker to the 95th percentile.
 
-    One colour for each fit in `errors_metres`; the legend tells its mean over all joints. Raises `ValueError` for errors that are negative or not finite.
+    One colour for each fit in `errors_metres`; the legend tells its mean over all joints. Raises
+    `ValueError` for errors that are negative or not finite.
     """
     refuse(not errors_metres, "errors_per_joint needs at least one fit, got none.")
     for name, errors in errors_metres.items():

@@ -15,7 +15,8 @@ function showDance(root, dance) {
   const unpack = (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const view = new DataView(bytes.buffer);
-    return Float32Array.from({ length: bytes.length / 2 }, (_, i) => view.getInt16(2 * i, true) / 1000);
+    const metres = (_, place) => view.getInt16(2 * place, true) / 1000;
+    return Float32Array.from({ length: bytes.length / 2 }, metres);
   };
   const dancers = dance.dancers.map((d) => ({ ...d, joints: unpack(d.joints) }));
   const panels = dance.panels.map((p) => ({ ...p, centres: unpack(p.centres) }));
@@ -32,11 +33,14 @@ function showDance(root, dance) {
   root.querySelector("img").style.display = "none";
   root.tabIndex = 0;
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys belong to the player while it has focus
-  const canvas = make("canvas", root, { role: "img" }, "display:block;width:100%;touch-action:pan-y;cursor:grab");
+  const canvas = make("canvas", root, { role: "img" },
+    "display:block;width:100%;touch-action:pan-y;cursor:grab");
   canvas.setAttribute("aria-label", dance.description);
-  const bar = make("div", root, {}, "display:flex;flex-wrap:wrap;gap:0.5em;align-items:center;padding:0.3em 0");
+  const bar = make("div", root, {},
+    "display:flex;flex-wrap:wrap;gap:0.5em;align-items:center;padding:0.3em 0");
   const button = make("button", bar, { type: "button" }, "min-width:5.2em;font:inherit");
-  const slider = make("input", bar, { type: "range", min: 0, max: last, step: 1, value: 0 }, "flex:1;min-width:9em");
+  const range = { type: "range", min: 0, max: last, step: 1, value: 0 };
+  const slider = make("input", bar, range, "flex:1;min-width:9em");
   slider.setAttribute("aria-label", "Position in the dance");
   const clock = make("output", bar, {}, "min-width:9.5em;font-variant-numeric:tabular-nums");
   const choose = (label, choices) => {
@@ -93,7 +97,8 @@ function showDance(root, dance) {
 
   // ---- drawing
   function draw() {
-    const width = Math.max(240, canvas.clientWidth || root.clientWidth), dots = window.devicePixelRatio || 1;
+    const width = Math.max(240, canvas.clientWidth || root.clientWidth);
+    const dots = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * dots)) {
       canvas.width = Math.round(width * dots);
       canvas.height = HEIGHT * dots;
@@ -108,12 +113,14 @@ function showDance(root, dance) {
     button.textContent = playing ? "Pause" : "Play";
     slider.value = Math.round(now * dance.rate_hz);
     const beats = dance.beat_seconds.length;
-    clock.textContent = `${now.toFixed(2)} / ${seconds.toFixed(2)} s` + (beats ? `, beat ${beatsUntil(now)}/${beats}` : "");
+    const count = beats ? `, beat ${beatsUntil(now)}/${beats}` : "";
+    clock.textContent = `${now.toFixed(2)} / ${seconds.toFixed(2)} s${count}`;
     slider.setAttribute("aria-valuetext", `${now.toFixed(1)} of ${seconds.toFixed(1)} seconds`);
   }
 
   function between(values, stride, offset) {
-    const exact = Math.min(now * dance.rate_hz, last), low = Math.floor(exact), high = Math.min(low + 1, last);
+    const exact = Math.min(now * dance.rate_hz, last);
+    const low = Math.floor(exact), high = Math.min(low + 1, last);
     const a = values[low * stride + offset], b = values[high * stride + offset];
     return a + (exact - low) * (b - a);
   }
@@ -136,7 +143,9 @@ function showDance(root, dance) {
     pen.rect(place * width, 0, width, HEIGHT - TIMELINE);
     pen.clip();
     drawFloor(pen, project, x0, z0);
-    for (const number of panel.dancers) drawDancer(pen, dancers[number], project, scale, number === panel.dancers[0]);
+    for (const number of panel.dancers) {
+      drawDancer(pen, dancers[number], project, scale, number === panel.dancers[0]);
+    }
     pen.fillStyle = TEXT;
     pen.font = "13px system-ui, sans-serif";
     pen.textAlign = "center";
@@ -155,8 +164,12 @@ function showDance(root, dance) {
     pen.strokeStyle = GRID;
     pen.lineWidth = 1;
     const first = (at) => Math.ceil((at - reach) / step) * step;
-    for (let x = first(x0); x <= x0 + reach; x += step) line(pen, [project(x, floor, z0 - reach), project(x, floor, z0 + reach)]);
-    for (let z = first(z0); z <= z0 + reach; z += step) line(pen, [project(x0 - reach, floor, z), project(x0 + reach, floor, z)]);
+    for (let x = first(x0); x <= x0 + reach; x += step) {
+      line(pen, [project(x, floor, z0 - reach), project(x, floor, z0 + reach)]);
+    }
+    for (let z = first(z0); z <= z0 + reach; z += step) {
+      line(pen, [project(x0 - reach, floor, z), project(x0 + reach, floor, z)]);
+    }
     const heard = beatsUntil(now), age = heard ? now - dance.beat_seconds[heard - 1] : Infinity;
     if (age > FLASH_SECONDS || still.matches) return;
     pen.fillStyle = BEAT;
@@ -172,13 +185,16 @@ function showDance(root, dance) {
   }
 
   function drawDancer(pen, dancer, project, scale, foremost) {
-    const stride = 3 * dancer.count, places = [];
-    for (let j = 0; j < dancer.count; j += 1) places.push([0, 1, 2].map((axis) => between(dancer.joints, stride, 3 * j + axis)));
+    const stride = 3 * dancer.count;
+    const place = (_, joint) => [0, 1, 2].map((axis) => between(dancer.joints, stride, 3 * joint + axis));
+    const places = Array.from({ length: dancer.count }, place);
     const points = places.map((p) => project(...p));
     pen.lineCap = "round";
     pen.lineWidth = Math.max(1.5, 0.03 * scale);
     pen.strokeStyle = SHADOW;
-    for (const [a, b] of dancer.segments) line(pen, [a, b].map((j) => project(places[j][0], dance.floor_metres, places[j][2])));
+    for (const [a, b] of dancer.segments) {
+      line(pen, [places[a], places[b]].map(([x, , z]) => project(x, dance.floor_metres, z)));
+    }
     const order = dancer.segments.map(([a, b, side]) => [points[a][2] + points[b][2], a, b, side]);
     order.sort((one, two) => one[0] - two[0]);
     pen.globalAlpha = foremost ? 1 : 0.5;
@@ -234,7 +250,10 @@ function showDance(root, dance) {
     act(event.shiftKey);
   });
   let grip = null;
-  canvas.addEventListener("pointerdown", (event) => { grip = event.clientX; canvas.setPointerCapture(event.pointerId); });
+  canvas.addEventListener("pointerdown", (event) => {
+    grip = event.clientX;
+    canvas.setPointerCapture(event.pointerId);
+  });
   canvas.addEventListener("pointerup", () => { grip = null; });
   canvas.addEventListener("pointercancel", () => { grip = null; });
   canvas.addEventListener("pointermove", (event) => {
