@@ -3,8 +3,8 @@
 An encoder reads all frames of the source. A decoder has one query for each frame of the target, a
 learned position plus the embedded start token, and reads the encoder's frames and a random token.
 All frames come out at once, since the paper masks nothing; with `causal` each frame is instead made
-from those before it, for comparison. `B` batch, `T` frames, `C` source, `O` target, `S` start token,
-`Z` noise.
+from those before it, for comparison. `B` batch, `T` frames, `C` source, `O` target, `S` start
+token, `Z` noise.
 """
 
 from dataclasses import dataclass, replace
