@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
+from pasdedeux.motion import keypoints
 from pasdedeux.motion.skeleton import smpl
 from pasdedeux.report import bodies
 from pasdedeux.report.bodies import Dancer
@@ -31,6 +32,14 @@ def test_an_smpl_dancer_knows_sides_and_head():
     assert (sides["left_knee"], sides["right_wrist"], sides["neck"]) == ("left", "right", "middle")
     for side, sign in (("left", 1), ("right", -1)):  # x points to the dancer's left
         assert all(sign * joints[0, b, 0] > 0 for _, b, found in found.drawn if found == side)
+
+
+def test_a_dancer_of_keypoints_has_their_segments():
+    points = keypoints.tang()
+    found = bodies.dancer_of("take", np.zeros((3, len(points.names), 3)), points)
+    assert found.segments == points.segments
+    assert found.sides == points.sides
+    assert found.head is None
 
 
 def test_a_segment_has_the_side_of_its_second_joint():
