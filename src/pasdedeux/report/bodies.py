@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from pasdedeux.base.checks import refuse
+from pasdedeux.motion.keypoints import Keypoints
 from pasdedeux.motion.skeleton import Skeleton
 from pasdedeux.report.picture import BLUE, GREEN, GREY, ORANGE, STYLE, Picture, picture
 
@@ -68,12 +69,18 @@ def bones(parents: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple((parent, joint) for joint, parent in enumerate(parents) if parent >= 0)
 
 
-def dancer_of(name: str, joints_world: Float[np.ndarray, "T J 3"], skeleton: Skeleton) -> Dancer:
-    """Return a dancer with the bones of `skeleton`, whose names tell sides and head."""
-    words = [joint.partition("_")[0] for joint in skeleton.names]
+def dancer_of(
+    name: str, joints_world: Float[np.ndarray, "T J 3"], body: Skeleton | Keypoints
+) -> Dancer:
+    """Return a dancer with the bones of a skeleton or the segments of keypoints.
+
+    The names of its joints tell the sides and the head.
+    """
+    words = [joint.partition("_")[0] for joint in body.names]
     sides = tuple(word if word in ("left", "right") else "middle" for word in words)
-    head = skeleton.names.index("head") if "head" in skeleton.names else None
-    return Dancer(name, joints_world, bones(skeleton.parents), sides, head)
+    head = body.names.index("head") if "head" in body.names else None
+    segments = body.segments if isinstance(body, Keypoints) else bones(body.parents)
+    return Dancer(name, joints_world, segments, sides, head)
 
 
 def filmstrip(

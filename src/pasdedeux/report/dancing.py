@@ -18,9 +18,11 @@ from jaxtyping import Float
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
+from pasdedeux.data import prepared
+from pasdedeux.data.dance import RATE_HZ, Dance
 from pasdedeux.music.audio import RATE_HZ as SOUND_RATE_HZ
 from pasdedeux.music.audio import ogg
-from pasdedeux.report.bodies import Dancer, filmstrip
+from pasdedeux.report.bodies import Dancer, dancer_of, filmstrip
 from pasdedeux.report.picture import Picture, png
 
 SCRIPT, FRAME = Path(__file__).with_name("dancing.js"), Path(__file__).with_name("dancing.html")
@@ -86,6 +88,40 @@ def watch(
         dance=written,
     )
     return Player(title, seconds, strip, markup)
+
+
+def excerpt(
+    dance: Dance,
+    title: str = "",
+    *,
+    start_seconds: float = 0.0,
+    seconds: float = 9.0,
+    sound_rate_hz: int = SOUND_RATE_HZ,
+) -> Player:
+    """Return a player for `seconds` of a dance of a corpus, with its recording where it has one.
+
+    A recording may last a percent longer or shorter than the frames that belong to it; the frames
+    are then shown a percent slower or faster, so that body and sound stay together.
+    """
+    first, total = round(start_seconds * RATE_HZ), len(dance.translation)
+    count = min(total - first, round(seconds * RATE_HZ))
+    told = (
+        f"{dance.name} lasts {dance.seconds:.1f} s, nothing lies at {start_seconds} for {seconds}."
+    )
+    refuse(first < 0 or count < 1, told)
+    sound, rate_hz = None, float(RATE_HZ)
+    if dance.recording is not None:
+        sound = prepared.sound(dance, sound_rate_hz, start=first, frames=count)
+        rate_hz = count * sound_rate_hz / len(sound)
+    beats = dance.beat_seconds[dance.beat_seconds >= first / RATE_HZ] - first / RATE_HZ
+    return watch(
+        dancer_of(dance.name, dance.joints_world[first : first + count], dance.body),
+        title or f"{dance.name}, {dance.genre}",
+        rate_hz=rate_hz,
+        sound=sound,
+        sound_rate_hz=sound_rate_hz,
+        beat_seconds=beats * RATE_HZ / rate_hz,
+    )
 
 
 def packed(metres: Float[np.ndarray, "*any"]) -> str:

@@ -60,6 +60,7 @@ def _plan(grid: np.ndarray, plan: Float[np.ndarray, "N M"], largest: float) -> N
     grid[0, 1].set(xlim=(-0.5, plan.shape[1] - 0.5), xticks=[], ylim=(0, 1.05 * columns.max() or 1))
     grid[1, 0].barh(down, rows, height=1.0, color=BLUE)
     grid[1, 0].set(ylim=(plan.shape[0] - 0.5, -0.5), yticks=[], xlim=(1.05 * rows.max() or 1, 0))
+    grid[1, 0].spines["left"].set_visible(False)
     grid[1, 1].imshow(
         plan, cmap=MASS, aspect="auto", vmin=0.0, vmax=largest or 1.0, interpolation="nearest"
     )
@@ -136,6 +137,8 @@ def _lines(
 ) -> None:
     share = plan / max(float(plan.max(initial=0.0)), 1e-300)
     row, column = np.nonzero(share >= LEAST_SHARE)
+    if not len(row):
+        return
     ends = np.stack([first[row], second[column]], axis=1)
     lines = LineCollection(list(ends), colors=GREY, linewidths=1.0, alpha=share[row, column])
     axes.add_collection(lines)
