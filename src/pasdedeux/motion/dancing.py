@@ -19,9 +19,10 @@ from pasdedeux.motion.limbs import bent, turned
 from pasdedeux.motion.moves import SIDES, Manner, Move, vocabulary
 from pasdedeux.motion.skeleton import Skeleton, smpl
 
-REACH = 0.985  # of a leg that bears weight, at most
-SOFT_PER_METRE = 60.0  # how sharply the shorter leg decides the height of the pelvis
-STEP_PITCH = 18.0  # how far the toes hang in the middle of a step
+REACH = 0.99  # of a leg that bears weight, at most
+SOFT_PER_METRE = 90.0  # how sharply the shorter leg decides the height of the pelvis
+STEP_PITCH = 18.0  # degrees that the toes hang in the middle of a step
+TRAILING = (0.1, 110.0, 50.0)  # a heel rises with its foot behind: metres, degrees a metre, at most
 
 
 class Danced(NamedTuple):
@@ -90,7 +91,7 @@ class _Frames:
         self.body = sized(dancer.size)
         self.ease = {"flow": manner.flow, "snap": manner.snap}
         self.tracks = {n: eased(row, at, **self.ease)[:, 0] for n, row in score.body.items()}
-        flow = max(manner.flow, 0.4)  # a body that travels does not stop on the beat
+        flow = max(manner.flow, 0.3 * (1 - manner.snap))  # who travels does not stop on the beat
         self.path = eased(score.path, at, flow=flow, snap=0.3 * manner.snap)
         self.local = np.tile(np.eye(3), (len(at), len(self.body.names), 1, 1))
         self.yaw = self.path[:, 2] + self.track("hip")
@@ -140,7 +141,13 @@ class _Frames:
         jump = self.tracks["jump"] * self.dancer.energy
         lift = self.manner.step * self.dancer.energy * swing
         found[:, 1] += self.dancer.size * (lift + jump)
-        found[:, 3] += self.tracks["rise"] + STEP_PITCH * swing
+        ahead = np.radians(self.path[:, 2])
+        away = found[:, [0, 2]] - self.path[:, :2]
+        behind = -(away * np.stack([np.sin(ahead), np.cos(ahead)], axis=-1)).sum(-1)
+        begin_metres, slope, most = TRAILING
+        over = np.logaddexp(0, 30 * (behind / self.dancer.size - begin_metres)) / 30
+        trailing = most * np.tanh(slope / most * over)
+        found[:, 3] += self.tracks["rise"] + STEP_PITCH * swing + trailing
         return found
 
     def ankle(self, side: str, foot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
