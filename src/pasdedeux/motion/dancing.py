@@ -21,6 +21,8 @@ from pasdedeux.motion.skeleton import Skeleton, smpl
 
 REACH = 0.99  # of a leg that bears weight, at most
 SOFT_PER_METRE = 90.0  # how sharply the shorter leg decides the height of the pelvis
+BACK_METRES = 0.04  # the balls of the feet are ahead of the pelvis
+BACK_SHARE = 0.35  # of how low the pelvis is: it goes back as the knees bend
 STEP_PITCH = 18.0  # degrees that the toes hang in the middle of a step
 TRAILING = (0.1, 110.0, 50.0)  # a heel rises with its foot behind: metres, degrees a metre, at most
 
@@ -157,9 +159,12 @@ class _Frames:
 
     def root(self, ankles: dict[str, tuple]) -> np.ndarray:
         """Return where the pelvis is: over the path, and as high as both legs allow."""
-        sway, surge = (self.track(n) * self.dancer.size for n in ("sway", "surge"))
+        dip = self.manner.bounce * self.dancer.energy * np.sin(np.pi * self.at) ** 2
+        low = self.manner.knees + self.track("drop") + dip
+        surge = self.track("surge") - BACK_METRES - BACK_SHARE * low
+        over = np.stack([self.track("sway"), 0 * low, surge], axis=-1) * self.dancer.size
         heading = turned(0 * self.at, self.path[:, 2], 0 * self.at)
-        root = (heading @ np.stack([sway, 0 * sway, surge], axis=-1)[..., None])[..., 0]
+        root = (heading @ over[..., None])[..., 0]
         root[:, [0, 2]] += self.path[:, :2]
         highest = []
         for side in SIDES:
@@ -168,8 +173,6 @@ class _Frames:
             away = (ankles[side][0] - root - hip)[:, [0, 2]]
             square = (REACH * length) ** 2 - (away**2).sum(-1)
             highest.append(ankles[side][0][:, 1] + np.sqrt(np.maximum(square, 0.01)) - hip[:, 1])
-        dip = self.manner.bounce * self.dancer.energy * np.sin(np.pi * self.at) ** 2
-        low = self.manner.knees + self.track("drop") + dip
         soft = np.logaddexp(*(-SOFT_PER_METRE * high for high in highest)) / SOFT_PER_METRE
         root[:, 1] = -soft - self.dancer.size * low
         return root
