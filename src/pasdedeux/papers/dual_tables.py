@@ -22,7 +22,7 @@ def table_1(dances: Iterable[Dance]) -> list[Measurement]:
     for dance in dances:
         found[dance.genre].append(dance)
     return [
-        Measurement(genre, column, 0, float(value), "+".join(sorted({d.corpus for d in held})))
+        Measurement(genre, column, None, float(value), "+".join(sorted({d.corpus for d in held})))
         for genre, held in found.items()
         for column, value in (
             ("sequences", len(held)),
@@ -48,7 +48,7 @@ def beat_alignment(dances: Sequence[Dance]) -> list[Measurement]:
         rows[dance.genre].append((PERCENT * found.hits, PERCENT * found.chance, *density))
         corpora[dance.genre].add(dance.corpus)
     return [
-        Measurement(genre, column, 0, float(value), "+".join(sorted(corpora[genre])))
+        Measurement(genre, column, None, float(value), "+".join(sorted(corpora[genre])))
         for genre, held in rows.items()
         for column, value in zip(BEATS, np.mean(held, axis=0), strict=True)
     ]
@@ -66,7 +66,7 @@ def near_copies(
         told = (row.dances, row.windows, PERCENT * row.near_share, CM * row.median_metres)
         corpora = "+".join(sorted({d.corpus for d in dances if d.genre == row.name}))
         rows += [
-            Measurement(row.name, column, 0, float(value), corpora)
+            Measurement(row.name, column, None, float(value), corpora)
             for column, value in zip(COPIES, told, strict=True)
             if np.isfinite(value)
         ]
