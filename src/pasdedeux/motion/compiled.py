@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 _numba = numba.njit(cache=True, fastmath=True, error_model="numpy")
+_inlined = numba.njit(forceinline=True, fastmath=True, error_model="numpy")
 
 
 class Carried(torch.autograd.Function):
@@ -51,8 +52,8 @@ class Carried(torch.autograd.Function):
         """Return the gradients to the real arguments."""
         saved = ctx.saved_tensors
         found = [torch.zeros_like(x) for x in saved]
-        given = [_array(x) for x in (*saved, to_points, to_columns)]
-        _carry_back(*given, *ctx.tree, *(x.numpy() for x in found))
+        given = tuple(_array(x) for x in (*saved, to_points, to_columns))
+        _carry_back(given, ctx.tree, tuple(x.numpy() for x in found))
         return (*found, None, None)
 
 
@@ -60,7 +61,7 @@ def _array(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(x.detach().numpy())
 
 
-@_numba
+@_inlined
 def _orthonormal(six, out):
     """Write the rotation of `six` to `out`; return both lengths and the product divided out."""
     a0, a1, a2, b0, b1, b2 = six[0], six[1], six[2], six[3], six[4], six[5]
@@ -76,7 +77,7 @@ def _orthonormal(six, out):
     return first, second, along
 
 
-@_numba
+@_inlined
 def _place(six, translation, offsets, parents, local, world, places, lengths):
     """Write local and world rotations and the joints of one frame."""
     for j in range(len(parents)):
@@ -117,89 +118,104 @@ def _carry(six, translation, offsets, markers, parents, joints, points, columns)
                 points[t, n, i] = x[i] + R[i, 0] * m[0] + R[i, 1] * m[1] + R[i, 2] * m[2]
 
 
-@_numba
+@_inlined
 def _orthonormal_back(six, L, lengths, G, given, out):
     """Write the gradient to `six`, from that to its matrix (`G`) and to its columns (`given`)."""
     u0, u1, u2 = L[0, 0], L[1, 0], L[2, 0]
     v0, v1, v2 = L[0, 1], L[1, 1], L[2, 1]
     w0, w1, w2 = G[0, 2], G[1, 2], G[2, 2]
+    first, second, along = lengths[0], lengths[1], lengths[2]
     p0 = G[0, 0] + given[0] + v1 * w2 - v2 * w1
     p1 = G[1, 0] + given[1] + v2 * w0 - v0 * w2
     p2 = G[2, 0] + given[2] + v0 * w1 - v1 * w0
     q0 = G[0, 1] + given[3] + w1 * u2 - w2 * u1
     q1 = G[1, 1] + given[4] + w2 * u0 - w0 * u2
     q2 = G[2, 1] + given[5] + w0 * u1 - w1 * u0
-    first, second, along = lengths[0], lengths[1], lengths[2]
     inside = q0 * v0 + q1 * v1 + q2 * v2
-    q0, q1, q2 = (
-        (q0 - inside * v0) / second,
-        (q1 - inside * v1) / second,
-        (q2 - inside * v2) / second,
-    )
+    q0 = (q0 - inside * v0) / second
+    q1 = (q1 - inside * v1) / second
+    q2 = (q2 - inside * v2) / second
     inside = q0 * u0 + q1 * u1 + q2 * u2
+    out[3], out[4], out[5] = q0 - inside * u0, q1 - inside * u1, q2 - inside * u2
     p0 -= inside * six[3] + along * q0
     p1 -= inside * six[4] + along * q1
     p2 -= inside * six[5] + along * q2
-    out[3], out[4], out[5] = q0 - inside * u0, q1 - inside * u1, q2 - inside * u2
     inside = p0 * u0 + p1 * u1 + p2 * u2
-    out[0], out[1], out[2] = (
-        (p0 - inside * u0) / first,
-        (p1 - inside * u1) / first,
-        (p2 - inside * u2) / first,
-    )
+    out[0] = (p0 - inside * u0) / first
+    out[1] = (p1 - inside * u1) / first
+    out[2] = (p2 - inside * u2) / first
+
+
+@_inlined
+def _collect(to_points, markers, joints, world, moves, turns, to_markers):
+    """Write what the points of one frame hand to their joints; add what they hand to markers."""
+    moves[:] = 0
+    turns[:] = 0
+    for n in range(len(joints)):
+        j, R, m = joints[n], world[joints[n]], markers[n]
+        g0, g1, g2 = to_points[n, 0], to_points[n, 1], to_points[n, 2]
+        moves[j, 0] += g0
+        moves[j, 1] += g1
+        moves[j, 2] += g2
+        for i in range(3):
+            to_markers[n, i] += R[0, i] * g0 + R[1, i] * g1 + R[2, i] * g2
+            turns[j, 0, i] += g0 * m[i]
+            turns[j, 1, i] += g1 * m[i]
+            turns[j, 2, i] += g2 * m[i]
+
+
+@_inlined
+def _hand_on(P, L, G, g, offset, turn, inner):
+    """Add to the parent's `turn`, and write the gradient to the local rotation to `inner`."""
+    G00, G01, G02 = G[0, 0], G[0, 1], G[0, 2]
+    G10, G11, G12 = G[1, 0], G[1, 1], G[1, 2]
+    G20, G21, G22 = G[2, 0], G[2, 1], G[2, 2]
+    g0, g1, g2 = g[0], g[1], g[2]
+    for i in range(3):
+        a, b, c = P[0, i], P[1, i], P[2, i]
+        inner[i, 0] = a * G00 + b * G10 + c * G20
+        inner[i, 1] = a * G01 + b * G11 + c * G21
+        inner[i, 2] = a * G02 + b * G12 + c * G22
+        a, b, c, o = L[i, 0], L[i, 1], L[i, 2], offset[i]
+        turn[0, i] += g0 * o + G00 * a + G01 * b + G02 * c
+        turn[1, i] += g1 * o + G10 * a + G11 * b + G12 * c
+        turn[2, i] += g2 * o + G20 * a + G21 * b + G22 * c
+
+
+@_inlined
+def _carry_move(P, g, move, to_offset):
+    """Add to the parent's `move` and to the gradient of the bone between."""
+    g0, g1, g2 = g[0], g[1], g[2]
+    for i in range(3):
+        to_offset[i] += P[0, i] * g0 + P[1, i] * g1 + P[2, i] * g2
+    move[0] += g0
+    move[1] += g1
+    move[2] += g2
 
 
 @_numba
-def _carry_back(
-    six,
-    translation,
-    offsets,
-    markers,
-    to_points,
-    to_columns,
-    parents,
-    joints,
-    to_six,
-    to_translation,
-    to_offsets,
-    to_markers,
-):
-    """Fill the gradients to `six` and `translation`, add those to `offsets` and `markers`."""
+def _carry_back(given, tree, found):
+    """Fill the gradients to six numbers and translation; add to those of offsets and markers."""
+    six, translation, offsets, markers, to_points, to_columns = given
+    to_six, to_translation, to_offsets, to_markers = found
+    parents, joints = tree
     count = len(parents)
     local = np.empty((count, 3, 3), six.dtype)
-    world = np.empty((count, 3, 3), six.dtype)
+    world, turns = np.empty_like(local), np.empty_like(local)
     places = np.empty((count, 3), six.dtype)
-    lengths = np.empty((count, 3), six.dtype)
-    turns = np.empty((count, 3, 3), six.dtype)
-    moves = np.empty((count, 3), six.dtype)
+    lengths, moves = np.empty_like(places), np.empty_like(places)
     inner = np.empty((3, 3), six.dtype)
     for t in range(len(six)):
         _place(six[t], translation[t], offsets, parents, local, world, places, lengths)
-        turns[:] = 0
-        moves[:] = 0
-        for n in range(len(joints)):
-            j = joints[n]
-            g, m, R = to_points[t, n], markers[n], world[j]
-            for i in range(3):
-                moves[j, i] += g[i]
-                to_markers[n, i] += R[0, i] * g[0] + R[1, i] * g[1] + R[2, i] * g[2]
-                for k in range(3):
-                    turns[j, i, k] += g[i] * m[k]
-        for j in range(count - 1, -1, -1):
-            p, L, G, g = parents[j], local[j], turns[j], moves[j]
-            if p < 0:
-                for i in range(3):
-                    to_translation[t, i] = g[i]
-                    to_offsets[j, i] += g[i]
-                _orthonormal_back(six[t, j], L, lengths[j], G, to_columns[t, j], to_six[t, j])
-                continue
-            P, o = world[p], offsets[j]
-            for i in range(3):
-                moves[p, i] += g[i]
-                to_offsets[j, i] += P[0, i] * g[0] + P[1, i] * g[1] + P[2, i] * g[2]
-                for k in range(3):
-                    inner[i, k] = P[0, i] * G[0, k] + P[1, i] * G[1, k] + P[2, i] * G[2, k]
-                    turns[p, i, k] += (
-                        g[i] * o[k] + G[i, 0] * L[k, 0] + G[i, 1] * L[k, 1] + G[i, 2] * L[k, 2]
-                    )
-            _orthonormal_back(six[t, j], L, lengths[j], inner, to_columns[t, j], to_six[t, j])
+        _collect(to_points[t], markers, joints, world, moves, turns, to_markers)
+        for j in range(count - 1, 0, -1):
+            p = parents[j]
+            _hand_on(world[p], local[j], turns[j], moves[j], offsets[j], turns[p], inner)
+            _carry_move(world[p], moves[j], moves[p], to_offsets[j])
+            _orthonormal_back(
+                six[t, j], local[j], lengths[j], inner, to_columns[t, j], to_six[t, j]
+            )
+        for i in range(3):
+            to_translation[t, i] = moves[0, i]
+            to_offsets[0, i] += moves[0, i]
+        _orthonormal_back(six[t, 0], local[0], lengths[0], turns[0], to_columns[t, 0], to_six[t, 0])

@@ -19,9 +19,12 @@ from pasdedeux.motion.limbs import bent, turned
 from pasdedeux.motion.moves import SIDES, Manner, Move, vocabulary
 from pasdedeux.motion.skeleton import Skeleton, smpl
 
-REACH = 0.985  # of a leg that bears weight, at most
-SOFT_PER_METRE = 60.0  # how sharply the shorter leg decides the height of the pelvis
-STEP_PITCH = 18.0  # how far the toes hang in the middle of a step
+REACH = 0.99  # of a leg that bears weight, at most
+SOFT_PER_METRE = 90.0  # how sharply the shorter leg decides the height of the pelvis
+BACK_METRES = 0.04  # the balls of the feet are ahead of the pelvis
+BACK_SHARE = 0.35  # of how low the pelvis is: it goes back as the knees bend
+STEP_PITCH = 18.0  # degrees that the toes hang in the middle of a step
+TRAILING = (0.1, 110.0, 50.0)  # a heel rises with its foot behind: metres, degrees a metre, at most
 
 
 class Danced(NamedTuple):
@@ -90,7 +93,7 @@ class _Frames:
         self.body = sized(dancer.size)
         self.ease = {"flow": manner.flow, "snap": manner.snap}
         self.tracks = {n: eased(row, at, **self.ease)[:, 0] for n, row in score.body.items()}
-        flow = max(manner.flow, 0.4)  # a body that travels does not stop on the beat
+        flow = max(manner.flow, 0.3 * (1 - manner.snap))  # who travels does not stop on the beat
         self.path = eased(score.path, at, flow=flow, snap=0.3 * manner.snap)
         self.local = np.tile(np.eye(3), (len(at), len(self.body.names), 1, 1))
         self.yaw = self.path[:, 2] + self.track("hip")
@@ -140,7 +143,13 @@ class _Frames:
         jump = self.tracks["jump"] * self.dancer.energy
         lift = self.manner.step * self.dancer.energy * swing
         found[:, 1] += self.dancer.size * (lift + jump)
-        found[:, 3] += self.tracks["rise"] + STEP_PITCH * swing
+        ahead = np.radians(self.path[:, 2])
+        away = found[:, [0, 2]] - self.path[:, :2]
+        behind = -(away * np.stack([np.sin(ahead), np.cos(ahead)], axis=-1)).sum(-1)
+        begin_metres, slope, most = TRAILING
+        over = np.logaddexp(0, 30 * (behind / self.dancer.size - begin_metres)) / 30
+        trailing = most * np.tanh(slope / most * over)
+        found[:, 3] += self.tracks["rise"] + STEP_PITCH * swing + trailing
         return found
 
     def ankle(self, side: str, foot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,9 +159,12 @@ class _Frames:
 
     def root(self, ankles: dict[str, tuple]) -> np.ndarray:
         """Return where the pelvis is: over the path, and as high as both legs allow."""
-        sway, surge = (self.track(n) * self.dancer.size for n in ("sway", "surge"))
+        dip = self.manner.bounce * self.dancer.energy * np.sin(np.pi * self.at) ** 2
+        low = self.manner.knees + self.track("drop") + dip
+        surge = self.track("surge") - BACK_METRES - BACK_SHARE * low
+        over = np.stack([self.track("sway"), 0 * low, surge], axis=-1) * self.dancer.size
         heading = turned(0 * self.at, self.path[:, 2], 0 * self.at)
-        root = (heading @ np.stack([sway, 0 * sway, surge], axis=-1)[..., None])[..., 0]
+        root = (heading @ over[..., None])[..., 0]
         root[:, [0, 2]] += self.path[:, :2]
         highest = []
         for side in SIDES:
@@ -161,8 +173,6 @@ class _Frames:
             away = (ankles[side][0] - root - hip)[:, [0, 2]]
             square = (REACH * length) ** 2 - (away**2).sum(-1)
             highest.append(ankles[side][0][:, 1] + np.sqrt(np.maximum(square, 0.01)) - hip[:, 1])
-        dip = self.manner.bounce * self.dancer.energy * np.sin(np.pi * self.at) ** 2
-        low = self.manner.knees + self.track("drop") + dip
         soft = np.logaddexp(*(-SOFT_PER_METRE * high for high in highest)) / SOFT_PER_METRE
         root[:, 1] = -soft - self.dancer.size * low
         return root

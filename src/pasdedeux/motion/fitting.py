@@ -28,7 +28,7 @@ from pasdedeux.motion import keypoints, skeleton
 from pasdedeux.motion.compiled import Carried
 from pasdedeux.motion.keypoints import Keypoints
 from pasdedeux.motion.kinematics import placed
-from pasdedeux.motion.rotation import matrix_from_six, six_from_matrix
+from pasdedeux.motion.rotation import matrix_from_quaternion, matrix_from_six, six_from_matrix
 from pasdedeux.motion.skeleton import Skeleton
 
 FEWEST = 5
@@ -43,10 +43,11 @@ BONES = {  # the joints at the far end of the bones that grow and shrink togethe
     "shin": ("ankle",),
     "foot": ("foot",),
 }
-HOLDS = {  # pull towards the body at rest; none on the pelvis
-    "pelvis": 0.0, "hip": 1e-3, "knee": 1e-3, "shoulder": 1e-3, "elbow": 3e-3, "spine1": 4e-3,
-    "spine2": 4e-3, "spine3": 4e-3, "collar": 2e-2, "neck": 6e-2, "head": 6e-2, "wrist": 6e-2,
-    "ankle": 1e-2, "foot": 1e-1, "hand": 1e-1,
+LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
+HOLDS = {  # pull towards the body at rest, weakest where the points show the joint best
+    "pelvis": 0.0, "hip": 3e-4, "knee": 3e-4, "shoulder": 3e-4, "elbow": 1e-3, "spine1": 1.2e-3,
+    "spine2": 1.2e-3, "spine3": 1.2e-3, "ankle": 3e-3, "collar": 6e-3, "neck": 2e-2, "head": 2e-2,
+    "wrist": 2e-2, "foot": 3e-2, "hand": 3e-2,
 }  # fmt: skip
 LIMITS_DEGREES = {
     "spine1": 35, "spine2": 35, "spine3": 35, "neck": 45, "head": 60, "collar": 40, "ankle": 75,
@@ -59,10 +60,10 @@ class FitSettings:
     """How a fit is done; the defaults were chosen on the dances of Tang et al."""
 
     bend_metres: float = 0.05  # the distance from which on an error counts by its length
-    smooth: float = 1e-2  # weight of the squared second difference of the rotations
+    smooth: float = 0.1  # weight of the squared second difference of the rotations
     hold: float = 1.0  # weight of the pull towards rest
     limit: float = 5e-2  # weight of what a joint turns beyond its limit
-    shape: float = 1e-2  # weight of bones and places that differ from those expected
+    shape: float = 1e-3  # weight of bones and places that differ from those expected
     shape_frames: int = 200  # spread over the dance, for bones and places
     shape_iterations: int = 300
     iterations: int = 200
@@ -117,6 +118,7 @@ class Rig(NamedTuple):
     """The body and its points as the arrays that the sweeps read."""
 
     body: Skeleton
+    points: Keypoints
     offsets: Float[Tensor, "J 3"]
     markers: Float[Tensor, "N 3"]
     parents: Int[np.ndarray, " J"]
@@ -153,18 +155,19 @@ def losses(
     hold, limit = (x.to(target) for x in _tables())
     bend = settings.bend_metres
     square = (pose.points - target).square().sum(-1)
-    c = pose.columns
-    third = c[..., 0] * c[..., 4] - c[..., 1] * c[..., 3]
-    cosine = (c[..., 0] + c[..., 4] + third - 1) / 2
+    a0, a1, _, b0, b1, _ = pose.columns.unbind(-1)
+    cosine = (a0 + b1 + (a0 * b1 - a1 * b0) - 1) / 2
     terms = {
         "points": bend * (torch.sqrt(1 + square / bend**2) - 1).sum(-1).mean(),
         "hold": settings.hold * ((1 - cosine) @ hold).mean(),
         "limit": settings.limit * (limit - cosine).clamp(min=0).sum(-1).mean(),
     }
     if sequence:
-        root = turn @ c[:, 0].unflatten(-1, (2, 3)).mT
-        jerk = [x[:-2] - 2 * x[1:-1] + x[2:] for x in (root, c[:, 1:])]
-        terms["smooth"] = settings.smooth * sum(x.square().sum() for x in jerk) / len(root)
+        pelvis, others = pose.columns.split([1, len(limit) - 1], dim=1)
+        world = turn @ pelvis.reshape(-1, 2, 3).mT
+        rotations = torch.cat([world.mT.reshape(-1, 6), others.flatten(1)], dim=1)
+        steps = rotations[1:] - rotations[:-1]
+        terms["smooth"] = settings.smooth * (steps[1:] - steps[:-1]).square().sum() / len(steps)
     return terms
 
 
@@ -212,11 +215,12 @@ def check(points_world: Float[np.ndarray, "T N 3"], points: Keypoints) -> None:
     )
     extent = points_world.max(axis=1) - points_world.min(axis=1)
     size = float(np.median(np.linalg.norm(extent, axis=-1)))
-    unit = next((u for u, k in (("centimetres", 100), ("millimetres", 1000)) if 0.8 * k < size < 3.5 * k), "")  # fmt: skip
-    guess = f"are they in {unit}?" if unit else "are they scaled?"
+    units = {"centimetres": 100, "millimetres": 1000}
+    likely = [unit for unit, count in units.items() if 0.8 < size / count < 3.5]
     refuse(
         not 0.8 < size < 3.5,
-        f"points_world must be in metres, but the body measures {size:.3g} across; {guess}",
+        f"points_world must be in metres, but the body measures {size:.3g} across; "
+        f"are they in {likely[0] if likely else 'another unit'}?",
     )
 
 
@@ -268,6 +272,7 @@ def _rig(body: Skeleton, points: Keypoints) -> Rig:
     ends = {end: number for number, group in enumerate(BONES.values()) for end in group}
     return Rig(
         body,
+        points,
         torch.tensor(body.offsets_metres, dtype=torch.float32),
         torch.tensor(points.offsets_metres, dtype=torch.float32),
         np.array(body.parents),
@@ -289,10 +294,32 @@ def _tables() -> tuple[Tensor, Tensor]:
     return torch.tensor(hold), torch.tensor(limit)
 
 
-def _still(frames: int, joints: int) -> tuple[Tensor, Tensor]:
-    """Return the pose to start from: the body at rest in the frame of its pelvis."""
-    six = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(frames, joints, 1)
-    return six.requires_grad_(), torch.zeros(frames, 3, requires_grad=True)
+def _start(rig: Rig, seen: Float[np.ndarray, "T N 3"]) -> tuple[Tensor, Tensor]:
+    """Return the pose to start from: limbs aimed along their points, all else at rest."""
+    names, offsets = rig.body.names, rig.body.offsets_metres
+    turns = np.tile(np.eye(3), (len(seen), len(names), 1, 1))
+    for side in ("left", "right"):
+        for upper, middle, end in LIMBS:
+            first, second, third = (f"{side}_{name}" for name in (upper, middle, end))
+            bones = [offsets[names.index(name)] for name in (second, third)]
+            places = [seen[:, rig.points.index(name)] for name in (first, second, third)]
+            top = _aimed(bones[0], places[1] - places[0])
+            below = np.einsum("tji,tj->ti", top, places[2] - places[1])
+            turns[:, names.index(first)] = top
+            turns[:, names.index(second)] = _aimed(bones[1], below)
+    six = six_from_matrix(torch.tensor(turns, dtype=torch.float32))
+    return six.requires_grad_(), torch.zeros(len(seen), 3, requires_grad=True)
+
+
+def _aimed(
+    bone: Float[np.ndarray, " 3"], direction: Float[np.ndarray, "T 3"]
+) -> Float[np.ndarray, "T 3 3"]:
+    """Return the least rotations that turn `bone` to `direction`; none where it is opposite."""
+    a = bone / np.linalg.norm(bone)
+    b = direction / np.linalg.norm(direction, axis=-1, keepdims=True).clip(1e-9)
+    w = 1 + b @ a + 1e-6
+    quaternion = np.concatenate([w[:, None], np.cross(a, b)], axis=-1)
+    return matrix_from_quaternion(torch.tensor(quaternion)).numpy()
 
 
 def _shape(
@@ -300,7 +327,7 @@ def _shape(
 ) -> tuple[Tensor, Tensor]:
     """Return the offsets of the bones and the places of the points that suit these frames."""
     target, turns = (torch.tensor(x, dtype=torch.float32) for x in (seen, turn))
-    six, translation = _still(len(target), len(rig.parents))
+    six, translation = _start(rig, seen)
     scales = torch.zeros(len(BONES) + 1, requires_grad=True)
     shifts = torch.zeros_like(rig.markers, requires_grad=True)
 
@@ -326,7 +353,7 @@ def _motion(
 ) -> Fit:
     """Return the fit of all frames with the bones and places of `rig`."""
     target, turns = (torch.tensor(x, dtype=torch.float32) for x in (seen, frame.turn))
-    six, translation = _still(len(target), len(rig.parents))
+    six, translation = _start(rig, seen)
 
     def terms() -> dict[str, Tensor]:
         pose = carried(rig, six, SHIFT * translation, settings.sweep)
@@ -351,7 +378,9 @@ def _motion(
 
 def _descend(parameters: list[Tensor], terms, settings: FitSettings, iterations: int) -> None:
     """Move `parameters` down the sum of `terms` by Adam, its rate falling along half a cosine."""
-    adam = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    adam = torch.optim.Adam(
+        parameters, lr=settings.learning_rate, betas=(0.9, 0.95), eps=1e-14, fused=True
+    )
     for step in range(iterations):
         share = (1 + math.cos(math.pi * step / iterations)) / 2
         adam.param_groups[0]["lr"] = settings.learning_rate * share
