@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pasdedeux.data.dance import Dance, Recording
+from pasdedeux.data.dance import Dance
 from pasdedeux.motion.skeleton import smpl
 from pasdedeux.report import dancing
 from pasdedeux.report.bodies import Dancer
@@ -151,32 +151,28 @@ def test_one_pose_can_be_watched():
     assert data_of(dancing.watch(dancer(frames=1), "still"))["frames"] == 1
 
 
-def corpus_dance(path=None, lasts: float = 5.3) -> Dance:
-    """A walk of 5 seconds whose recording lasts a little longer; its tone starts at second 3."""
+def corpus_dance() -> Dance:
+    """A walk of 5 seconds."""
     frames = 125
     six = np.tile(np.eye(3)[:, :2].reshape(-1), (frames, 24, 1)).astype(np.float32)
     walk = np.linspace([0, 0, 0], [1, 0, 2], frames).astype(np.float32)
-    recording = None
-    if path is not None:
-        tone = np.concatenate([np.zeros(RATE_HZ), 0.01 * sound(2), sound(7)])
-        soundfile.write(path, tone, RATE_HZ)
-        recording = Recording(path, 1.0, lasts)
-    return Dance(
-        "W_0", "made", "Waltz", "g", "s", walk, six, smpl().offsets_metres,
-        np.zeros((frames, 53), np.float32), np.array([0.5, 2.0, 3.5]), recording=recording,
-    )  # fmt: skip
+    offsets = smpl().offsets_metres.astype(np.float32)
+    music, beats = np.zeros((frames, 53), np.float32), np.array([0.5, 2.0, 3.5])
+    return Dance("W_0", "made", "Waltz", "g", "s", walk, six, offsets, music, beats)
 
 
-def test_an_excerpt_keeps_body_and_recording_together(tmp_path):
-    dance = corpus_dance(tmp_path / "song.wav")
-    player = dancing.excerpt(dance, start_seconds=1.2, seconds=2.0, sound_rate_hz=RATE_HZ)
+def test_an_excerpt_keeps_body_and_sound_together():
+    whole = np.concatenate([0.01 * sound(2.0), sound(3.3)])  # a little longer than the dance
+    player = dancing.excerpt(
+        corpus_dance(), sound=whole, sound_rate_hz=RATE_HZ, start_seconds=1.2, seconds=2.0
+    )
     data, stretch = data_of(player), 5.3 / 5.0
     assert player.title == "W_0, Waltz"
     assert data["frames"] == 50
-    assert data["rate_hz"] == pytest.approx(25 / stretch, rel=1e-4)
+    assert data["rate_hz"] == pytest.approx(25 / stretch)
     assert data["beat_seconds"] == pytest.approx([0.8 * stretch], abs=1e-3)
     joints = dancing.unpacked(data["dancers"][0]["joints"]).reshape(50, 24, 3)
-    assert joints == pytest.approx(dance.joints_world[30:80], abs=1e-3)
+    assert joints == pytest.approx(corpus_dance().joints_world[30:80], abs=1e-3)
     source = dict(read(player.markup))["audio"]["src"].split(",")[1]
     heard, _ = soundfile.read(io.BytesIO(base64.b64decode(source)))
     assert len(heard) / RATE_HZ == pytest.approx(49 / 25 * stretch, abs=0.01)
@@ -184,12 +180,14 @@ def test_an_excerpt_keeps_body_and_recording_together(tmp_path):
     assert loud == pytest.approx(2.0 - 1.2 * stretch, abs=0.02)
 
 
-def test_an_excerpt_without_a_recording_is_silent():
+def test_an_excerpt_without_sound_is_silent():
     player = dancing.excerpt(corpus_dance(), "mine", start_seconds=4.0)
     assert data_of(player)["frames"] == 25
     assert "audio" not in dict(read(player.markup))
     with pytest.raises(ValueError, match=r"W_0 lasts 5.0 s, nothing lies at 5.0 for 9"):
         dancing.excerpt(corpus_dance(), start_seconds=5.0)
+    with pytest.raises(ValueError, match="W_0: 3.0 s of sound for 5.0 s of dance; give the sound"):
+        dancing.excerpt(corpus_dance(), sound=sound(3.0), sound_rate_hz=RATE_HZ)
 
 
 @pytest.mark.parametrize(("settings", "told"), [

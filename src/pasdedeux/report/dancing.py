@@ -18,7 +18,6 @@ from jaxtyping import Float
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
-from pasdedeux.data import prepared
 from pasdedeux.data.dance import RATE_HZ, Dance
 from pasdedeux.music.audio import RATE_HZ as SOUND_RATE_HZ
 from pasdedeux.music.audio import ogg
@@ -28,6 +27,7 @@ from pasdedeux.report.picture import Picture, png
 SCRIPT, FRAME = Path(__file__).with_name("dancing.js"), Path(__file__).with_name("dancing.html")
 FARTHEST_METRES = 32.0  # whole millimetres in 16 bits
 FALLBACK_POSES, FALLBACK_DOTS = 12, 80
+MOST_STRETCH = 0.1  # between a dance and its sound; more is not the sound of this dance
 CALM_SECONDS = 1.0  # the camera follows the mean place of this long before and after
 
 
@@ -94,14 +94,15 @@ def excerpt(
     dance: Dance,
     title: str = "",
     *,
+    sound: Float[np.ndarray, " S"] | None = None,
+    sound_rate_hz: int = SOUND_RATE_HZ,
     start_seconds: float = 0.0,
     seconds: float = 9.0,
-    sound_rate_hz: int = SOUND_RATE_HZ,
 ) -> Player:
-    """Return a player for `seconds` of a dance of a corpus, with its recording where it has one.
+    """Return a player for `seconds` of a dance of a corpus, with `sound`, that of the whole dance.
 
-    A recording may last a percent longer or shorter than the frames that belong to it; the frames
-    are then shown a percent slower or faster, so that body and sound stay together.
+    The sound may last a percent longer or shorter than the frames that belong to it; they are then
+    shown a percent slower or faster, so that body and sound stay together.
     """
     first, total = round(start_seconds * RATE_HZ), len(dance.translation)
     count = min(total - first, round(seconds * RATE_HZ))
@@ -109,10 +110,14 @@ def excerpt(
         f"{dance.name} lasts {dance.seconds:.1f} s, nothing lies at {start_seconds} for {seconds}."
     )
     refuse(first < 0 or count < 1, told)
-    sound, rate_hz = None, float(RATE_HZ)
-    if dance.recording is not None:
-        sound = prepared.sound(dance, sound_rate_hz, start=first, frames=count)
-        rate_hz = count * sound_rate_hz / len(sound)
+    rate_hz = float(RATE_HZ)
+    if sound is not None:
+        rate_hz = total * sound_rate_hz / max(1, len(sound))
+        share = abs(rate_hz / RATE_HZ - 1)
+        told = f"{len(sound) / sound_rate_hz:.1f} s of sound for {dance.seconds:.1f} s of dance"
+        refuse(share > MOST_STRETCH, f"{dance.name}: {told}; give the sound of all its frames.")
+        cut = [round(frame * len(sound) / total) for frame in (first, first + count)]
+        sound = sound[cut[0] : cut[1]]
     beats = dance.beat_seconds[dance.beat_seconds >= first / RATE_HZ] - first / RATE_HZ
     return watch(
         dancer_of(dance.name, dance.joints_world[first : first + count], dance.body),
