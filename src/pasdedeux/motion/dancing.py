@@ -197,17 +197,19 @@ class _Frames:
         """Bend shoulder and elbow so that the wrist is where the arm's keys say."""
         rest = np.array(vocabulary().resting(self.manner)[side])
         keys = eased(self.score.arms[side], self.at, **self.ease)
-        high, round_, reach, elbow = (rest + self.dancer.amplitude * (keys - rest)).T
-        high, round_ = np.radians(np.clip(high, -85, 85)), np.radians(round_)
+        high, around, reach, elbow = (rest + self.dancer.amplitude * (keys - rest)).T
+        elbow = elbow + self.dancer.elbows_degrees
         out = OUTWARD[side]
-        ahead = [out * np.cos(high) * np.sin(round_), np.sin(high), np.cos(high) * np.cos(round_)]
+        high, around, elbow = (np.radians(angle) for angle in (high, around, elbow))
+        ahead = _pointing(high, around, out)
+        raised = _pointing(high + np.pi / 2, around, out)
+        beside = _pointing(0 * high, around + np.pi / 2, out)
+        pole = np.cos(elbow)[:, None] * beside + np.sin(elbow)[:, None] * raised
         names = [f"{side}_{n}" for n in ("elbow", "wrist")]
         length = sum(np.linalg.norm(self.offset(name)) for name in names)
-        elbow = np.radians(elbow + self.dancer.elbows_degrees)
-        pole = [0.75 * out * np.cos(elbow), np.sin(elbow), -0.65 * np.cos(elbow)]
         found = bent(
-            np.stack(ahead, axis=-1) * (length * np.clip(reach, 0.25, 1.0))[:, None],
-            np.stack(pole, axis=-1),
+            ahead * (length * np.clip(reach, 0.25, 1.0))[:, None],
+            pole,
             self.offset(names[0]),
             self.offset(names[1]),
             hinge=np.array([0.0, -out, 0.0]),
@@ -216,3 +218,9 @@ class _Frames:
         self.put(f"{side}_collar", collar)
         self.put(f"{side}_shoulder", collar.swapaxes(-1, -2) @ found.upper)
         self.put(names[0], found.upper.swapaxes(-1, -2) @ found.lower)
+
+
+def _pointing(high: np.ndarray, around: np.ndarray, out: float) -> np.ndarray:
+    """Return the direction at `high` above the horizon and `around` from ahead to side `out`."""
+    flat = np.cos(high)
+    return np.stack([out * flat * np.sin(around), np.sin(high), flat * np.cos(around)], axis=-1)
