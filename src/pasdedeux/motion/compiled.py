@@ -1,4 +1,6 @@
-"""Points carried by a skeleton and their gradient, compiled: the fast half of a fit.
+"""Points carried by a skeleton, the loss of a fit and both gradients, compiled.
+
+`fitting.carried` and `fitting.losses` say in torch what is computed here.
 
 The forward sweep goes from the root to the leaves, as in `kinematics.placed`, with the six numbers
 of each rotation made orthonormal on the way (`rotation.matrix_from_six`). With g the gradient, the
@@ -8,7 +10,8 @@ reverse sweep goes from the leaves to the root p = p(j):
     g(x_p) += g(x_j),                      g(R_p) += g(x_j) o_j^T + g(R_j) L_j^T,
     g(o_j) = R_p^T g(x_j),                 g(L_j) = R_p^T g(R_j),     g(m) = R_j^T g.
 
-One frame at a time, all of it in the processor's nearest memory. `T` frames, `J` joints, `N` points.
+One frame at a time, all of it in the processor's nearest memory. The root is joint 0. `T` frames,
+`J` joints, `N` points.
 """
 
 import numba
@@ -55,6 +58,35 @@ class Carried(torch.autograd.Function):
         given = tuple(_array(x) for x in (*saved, to_points, to_columns))
         _carry_back(given, ctx.tree, tuple(x.numpy() for x in found))
         return (*found, None, None)
+
+
+class Penalty(torch.autograd.Function):
+    """The loss of a fit; differentiable in points and columns, whose gradients come with it."""
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx,
+        points: Float[Tensor, "T N 3"],
+        columns: Float[Tensor, "T J 6"],
+        target: Float[Tensor, "T N 3"],
+        turn: Float[Tensor, "T 3 3"],
+        tables: Float[np.ndarray, "2 J"],
+        weights: tuple[float, float, float, float],
+    ) -> Float[Tensor, ""]:
+        """Return the sum of the terms; `weights` are bend, hold, limit and smooth."""
+        given = tuple(_array(x) for x in (points, columns, target, turn))
+        ctx.found = torch.empty_like(points), torch.zeros_like(columns)
+        found = tuple(x.numpy() for x in ctx.found)
+        tables, weights = (np.asarray(x, given[0].dtype) for x in (tables, weights))
+        total = _penalty(given, tables, weights, found) + _roughness(given, weights, found[1])
+        return points.new_tensor(total)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, to_total: Float[Tensor, ""]
+    ) -> tuple[Tensor | None, ...]:
+        """Return the gradients to points and columns."""
+        return (*(to_total * x for x in ctx.found), None, None, None, None)
 
 
 def _array(x: Tensor) -> np.ndarray:
@@ -219,3 +251,66 @@ def _carry_back(given, tree, found):
             to_translation[t, i] = moves[0, i]
             to_offsets[0, i] += moves[0, i]
         _orthonormal_back(six[t, 0], local[0], lengths[0], turns[0], to_columns[t, 0], to_six[t, 0])
+
+
+@_numba
+def _penalty(given, tables, weights, found):
+    """Return the terms of single frames; write their gradients to the arrays of `found`."""
+    points, columns, target, _ = given
+    to_points, to_columns = found
+    bend, pull, stop = weights[0], weights[1], weights[2]
+    real = weights.dtype.type
+    zero, one, count, total = real(0), real(1), real(len(points)), 0.0
+    for t in range(len(points)):
+        for n in range(points.shape[1]):
+            d0 = points[t, n, 0] - target[t, n, 0]
+            d1 = points[t, n, 1] - target[t, n, 1]
+            d2 = points[t, n, 2] - target[t, n, 2]
+            root = np.sqrt(one + (d0 * d0 + d1 * d1 + d2 * d2) / (bend * bend))
+            total += bend * (root - one)
+            share = one / (bend * root * count)
+            to_points[t, n, 0], to_points[t, n, 1] = share * d0, share * d1
+            to_points[t, n, 2] = share * d2
+        for j in range(columns.shape[1]):
+            c, out = columns[t, j], to_columns[t, j]
+            trace = c[0] + c[4] + c[0] * c[4] - c[1] * c[3]
+            cosine = (trace - one) / (one + one)
+            beyond = max(tables[1, j] - cosine, zero)
+            total += pull * tables[0, j] * (one - cosine) + stop * beyond
+            slope = pull * tables[0, j] + (stop if beyond > zero else zero)
+            slope = -slope / (count + count)
+            out[0], out[4] = slope * (one + c[4]), slope * (one + c[0])
+            out[1], out[3] = -slope * c[3], -slope * c[1]
+    return total / len(points)
+
+
+@_numba
+def _roughness(given, weights, to_columns):
+    """Return the smoothness term; add its gradient to `to_columns`."""
+    _, columns, _, turn = given
+    weight, total = weights[3] / weights.dtype.type(len(columns)), 0.0
+    flat, out = columns.reshape(len(columns), -1), to_columns.reshape(len(columns), -1)
+    for t in range(1, len(flat) - 1):
+        for i in range(6, flat.shape[1]):
+            second = (flat[t - 1, i] - flat[t, i]) + (flat[t + 1, i] - flat[t, i])
+            slope = weight * second
+            total += slope * second
+            slope += slope
+            out[t - 1, i] += slope
+            out[t, i] -= slope + slope
+            out[t + 1, i] += slope
+        for first in (0, 3):
+            for i in range(3):
+                before, now, after = turn[t - 1, i], turn[t, i], turn[t + 1, i]
+                second = weight - weight
+                for m in range(3):
+                    second += before[m] * flat[t - 1, first + m] - now[m] * flat[t, first + m]
+                    second += after[m] * flat[t + 1, first + m] - now[m] * flat[t, first + m]
+                slope = weight * second
+                total += slope * second
+                slope += slope
+                for m in range(3):
+                    out[t - 1, first + m] += slope * before[m]
+                    out[t, first + m] -= (slope + slope) * now[m]
+                    out[t + 1, first + m] += slope * after[m]
+    return total

@@ -14,7 +14,8 @@ between collar and shoulder. Frame of reference: right-handed, y up, metres. `T`
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -25,13 +26,13 @@ from torch import Tensor
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.motion import keypoints, skeleton
-from pasdedeux.motion.compiled import Carried
+from pasdedeux.motion.compiled import Carried, Penalty
 from pasdedeux.motion.keypoints import Keypoints
 from pasdedeux.motion.kinematics import placed
-from pasdedeux.motion.rotation import matrix_from_quaternion, matrix_from_six, six_from_matrix
+from pasdedeux.motion.rotation import matrix_from_six, six_from_matrix
 from pasdedeux.motion.skeleton import Skeleton
+from pasdedeux.motion.stance import aimed, check, pelvis_frame
 
-FEWEST = 5
 SCALE, SHIFT = 0.1, 0.05  # log length and metres that a step of 1 means
 BONES = {  # the joints at the far end of the bones that grow and shrink together
     "torso": ("spine1", "spine2", "spine3", "neck", "head"),
@@ -43,7 +44,6 @@ BONES = {  # the joints at the far end of the bones that grow and shrink togethe
     "shin": ("ankle",),
     "foot": ("foot",),
 }
-LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 HOLDS = {  # pull towards the body at rest, weakest where the points show the joint best
     "pelvis": 0.0, "hip": 3e-4, "knee": 3e-4, "shoulder": 3e-4, "elbow": 1e-3, "spine1": 1.2e-3,
     "spine2": 1.2e-3, "spine3": 1.2e-3, "ankle": 3e-3, "collar": 6e-3, "neck": 2e-2, "head": 2e-2,
@@ -68,7 +68,7 @@ class FitSettings:
     shape_iterations: int = 300
     iterations: int = 200
     learning_rate: float = 0.05  # of Adam; falls to 0 along a half cosine
-    sweep: Literal["compiled", "torch"] = "compiled"
+    sweep: Literal["compiled", "torch"] = "compiled"  # torch is the reference, and slower
 
     def __post_init__(self) -> None:
         """Refuse settings under which nothing could be learned."""
@@ -107,68 +107,77 @@ class Fit(NamedTuple):
         return np.quantile(self.error_metres, 0.95, axis=0)
 
 
-class Frame(NamedTuple):
-    """Where the pelvis is and how it is turned, as hips and shoulders show it."""
-
-    origin: Float[np.ndarray, "T 3"]
-    turn: Float[np.ndarray, "T 3 3"]
-
-
 class Rig(NamedTuple):
     """The body and its points as the arrays that the sweeps read."""
 
     body: Skeleton
-    points: Keypoints
     offsets: Float[Tensor, "J 3"]
     markers: Float[Tensor, "N 3"]
     parents: Int[np.ndarray, " J"]
     joints: Int[np.ndarray, " N"]
-    group: Int[np.ndarray, " J"]
+
+
+class Seen(NamedTuple):
+    """What is fitted: points as the frame of the pelvis sees them, and how that frame is turned."""
+
+    points: Float[Tensor, "T N 3"]
+    turn: Float[Tensor, "T 3 3"]
 
 
 class Pose(NamedTuple):
-    """What the losses look at, as seen from the frame of the pelvis."""
+    """Where a body has its points, and the first two columns of its local rotations."""
 
     points: Float[Tensor, "T N 3"]
-    columns: Float[Tensor, "T J 6"]  # the first two of every local rotation
+    columns: Float[Tensor, "T J 6"]
 
 
-def losses(
-    pose: Pose,
-    target: Float[Tensor, "T N 3"],
-    turn: Float[Tensor, "T 3 3"],
-    settings: FitSettings,
-    *,
-    sequence: bool = True,
-) -> dict[str, Tensor]:
+def losses(pose: Pose, seen: Seen, settings: FitSettings) -> dict[str, Tensor]:
     """Return the weighted terms of the loss, each a sum over the body and a mean over frames.
 
     With d the distance of a point, a the angle of a joint from rest and b the bend of the settings:
 
         points: b (sqrt(1 + (d/b)^2) - 1), a smooth form of Huber's: d^2 / 2b near 0, d far away
-        smooth: |R_(t-1) - 2 R_t + R_(t+1)|^2 over the first two columns, the pelvis' in the world
         hold:   w (1 - cos a), about w a^2 / 2
         limit:  max(0, cos(limit) - cos a)
-
-    `sequence` is false for frames that do not follow each other.
+        smooth: |R_(t-1) - 2 R_t + R_(t+1)|^2 over the first two columns, the pelvis' in the world
     """
-    hold, limit = (x.to(target) for x in _tables())
+    hold, limit = (torch.tensor(x).to(pose.columns) for x in _tables())
     bend = settings.bend_metres
-    square = (pose.points - target).square().sum(-1)
+    square = (pose.points - seen.points).square().sum(-1)
     a0, a1, _, b0, b1, _ = pose.columns.unbind(-1)
     cosine = (a0 + b1 + (a0 * b1 - a1 * b0) - 1) / 2
-    terms = {
+    pelvis = (seen.turn @ pose.columns[:, 0].reshape(-1, 2, 3).mT).mT.reshape(-1, 1, 6)
+    turns = torch.cat([pelvis, pose.columns[:, 1:]], dim=1)
+    second = turns[:-2] - 2 * turns[1:-1] + turns[2:]
+    return {
         "points": bend * (torch.sqrt(1 + square / bend**2) - 1).sum(-1).mean(),
         "hold": settings.hold * ((1 - cosine) @ hold).mean(),
         "limit": settings.limit * (limit - cosine).clamp(min=0).sum(-1).mean(),
+        "smooth": settings.smooth * second.square().sum() / len(turns),
     }
-    if sequence:
-        pelvis, others = pose.columns.split([1, len(limit) - 1], dim=1)
-        world = turn @ pelvis.reshape(-1, 2, 3).mT
-        rotations = torch.cat([world.mT.reshape(-1, 6), others.flatten(1)], dim=1)
-        steps = rotations[1:] - rotations[:-1]
-        terms["smooth"] = settings.smooth * (steps[1:] - steps[:-1]).square().sum() / len(steps)
-    return terms
+
+
+def carried(rig: Rig, six: Float[Tensor, "T J 6"], translation: Float[Tensor, "T 3"]) -> Pose:
+    """Return the points that `rig` carries in every pose."""
+    local = matrix_from_six(six)
+    joints, turned = placed(local, translation, rig.body, offsets=rig.offsets.to(six))
+    places = turned[:, rig.joints] @ rig.markers.to(six)[:, :, None]
+    return Pose(joints[:, rig.joints] + places.squeeze(-1), six_from_matrix(local))
+
+
+def loss(
+    rig: Rig,
+    six: Float[Tensor, "T J 6"],
+    translation: Float[Tensor, "T 3"],
+    seen: Seen,
+    settings: FitSettings,
+) -> Float[Tensor, ""]:
+    """Return the sum of `losses`, by torch or by the compiled sweeps, which agree."""
+    if settings.sweep == "torch":
+        return torch.stack([*losses(carried(rig, six, translation), seen, settings).values()]).sum()
+    pose = Carried.apply(six, translation, rig.offsets, rig.markers, rig.parents, rig.joints)
+    weights = (settings.bend_metres, settings.hold, settings.limit, settings.smooth)
+    return Penalty.apply(*pose, *seen, _tables(), weights)
 
 
 def fit(
@@ -189,96 +198,32 @@ def fit(
     body = skeleton.smpl() if body is None else body
     check(points_world, points)
     frame = pelvis_frame(points_world, points)
-    seen = np.einsum("tji,tnj->tni", frame.turn, points_world - frame.origin[:, None])
-    rig = _rig(body, points)
-    count = min(settings.shape_frames, len(seen))
-    some = np.linspace(0, len(seen) - 1, count).round().astype(int)
-    shape = _shape(rig, seen[some], frame.turn[some], settings)
-    rig = rig._replace(offsets=shape[0], markers=shape[1])
-    return _motion(rig, points_world, seen, frame, settings)
-
-
-def check(points_world: Float[np.ndarray, "T N 3"], points: Keypoints) -> None:
-    """Refuse what is no dance of these points in metres, and guess the mistake."""
-    frames, count, _ = points_world.shape
-    refuse(
-        count != len(points.names),
-        f"points_world holds {count} points, {len(points.names)} are named; "
-        "give one for every name, in that order.",
+    away = np.einsum("tji,tnj->tni", frame.turn, points_world - frame.origin[:, None])
+    seen = Seen(*(torch.tensor(x, dtype=torch.float32) for x in (away, frame.turn)))
+    start = six_from_matrix(aimed(away, points, body)).float()
+    count = min(settings.shape_frames, len(away))
+    some = np.linspace(0, len(away) - 1, count).round().astype(int)
+    rig = _shaped(_rig(body, points), start[some], Seen(*(x[some] for x in seen)), settings)
+    six, translation = _moved(rig, start, seen, settings)
+    pose = carried(rig, six.double(), translation.double())
+    columns = pose.columns.numpy().copy()
+    columns[:, 0] = (frame.turn @ columns[:, 0].reshape(-1, 2, 3).mT).mT.reshape(-1, 6)
+    return Fit(
+        frame.origin + np.einsum("tij,tj->ti", frame.turn, translation.double().numpy()),
+        columns,
+        rig.offsets.double().numpy(),
+        rig.markers.double().numpy(),
+        np.linalg.norm(pose.points.numpy() - away, axis=-1),
     )
-    refuse(frames < FEWEST, f"points_world must hold at least {FEWEST} frames, got {frames}.")
-    bad = np.flatnonzero(~np.isfinite(points_world).all(axis=(1, 2)))
-    refuse(
-        len(bad) > 0,
-        f"points_world is not finite in {len(bad)} frames, first in frame {bad[:1]}; "
-        "fill or cut these frames.",
-    )
-    extent = points_world.max(axis=1) - points_world.min(axis=1)
-    size = float(np.median(np.linalg.norm(extent, axis=-1)))
-    units = {"centimetres": 100, "millimetres": 1000}
-    likely = [unit for unit, count in units.items() if 0.8 < size / count < 3.5]
-    refuse(
-        not 0.8 < size < 3.5,
-        f"points_world must be in metres, but the body measures {size:.3g} across; "
-        f"are they in {likely[0] if likely else 'another unit'}?",
-    )
-
-
-def pelvis_frame(points_world: Float[np.ndarray, "T N 3"], points: Keypoints) -> Frame:
-    """Return the middle of the hips; y to the middle of the shoulders, x left, z = x cross y.
-
-    Raises `ValueError` when the two are no directions, or when the toes point behind the heels.
-    """
-    part = {name: points_world[:, place] for place, name in enumerate(points.names)}
-    origin = (part["left_hip"] + part["right_hip"]) / 2
-    up = (part["left_shoulder"] + part["right_shoulder"]) / 2 - origin
-    across = part["left_hip"] - part["right_hip"]
-    across = across + 0.5 * (part["left_shoulder"] - part["right_shoulder"])
-    y = up / np.linalg.norm(up, axis=-1, keepdims=True).clip(1e-9)
-    across = across - (across * y).sum(-1, keepdims=True) * y
-    x = across / np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-9)
-    thin = (np.linalg.norm(up, axis=-1) < 0.05) | (np.linalg.norm(across, axis=-1) < 0.05)
-    bad = np.flatnonzero(thin)
-    refuse(
-        len(bad) > 0,
-        f"points_world has hips and shoulders in one place or line in {len(bad)} frames, first in "
-        f"frame {bad[:1]}; fill or cut these frames.",
-    )
-    z = np.cross(x, y)
-    toes = [part[f"{side}_toe"] - part[f"{side}_heel"] for side in ("left", "right")]
-    refuse(
-        np.mean([(toe * z).sum(-1) < 0 for toe in toes]) > 0.5,
-        "points_world has its toes behind its heels in most frames; are left and right exchanged, "
-        "or is an axis mirrored?",
-    )
-    return Frame(origin, np.stack([x, y, z], axis=-1))
-
-
-def carried(
-    rig: Rig, six: Float[Tensor, "T J 6"], translation: Float[Tensor, "T 3"], sweep: str
-) -> Pose:
-    """Return the points of `rig` in every pose: the plain form in torch, or the compiled one."""
-    if sweep == "compiled":
-        sizes = (rig.offsets, rig.markers, rig.parents, rig.joints)
-        return Pose(*Carried.apply(six, translation, *sizes))
-    local = matrix_from_six(six)
-    joints, turned = placed(local, translation, rig.body, offsets=rig.offsets)
-    places = turned[:, rig.joints] @ rig.markers[:, :, None]
-    return Pose(joints[:, rig.joints] + places.squeeze(-1), six_from_matrix(local))
 
 
 def _rig(body: Skeleton, points: Keypoints) -> Rig:
     """Return body and points as arrays."""
-    ends = {end: number for number, group in enumerate(BONES.values()) for end in group}
-    return Rig(
-        body,
-        points,
-        torch.tensor(body.offsets_metres, dtype=torch.float32),
-        torch.tensor(points.offsets_metres, dtype=torch.float32),
-        np.array(body.parents),
-        np.array([body.index(joint) for joint in points.joints]),
-        np.array([ends.get(_part(name), len(BONES)) for name in body.names]),
+    offsets, markers = (
+        torch.tensor(x, dtype=torch.float32) for x in (body.offsets_metres, points.offsets_metres)
     )
+    joints = np.array([body.index(joint) for joint in points.joints])
+    return Rig(body, offsets, markers, np.array(body.parents), joints)
 
 
 def _part(joint: str) -> str:
@@ -286,104 +231,65 @@ def _part(joint: str) -> str:
 
 
 @cache
-def _tables() -> tuple[Tensor, Tensor]:
+def _tables() -> Float[np.ndarray, "2 J"]:
     """Return for every joint its pull towards rest, and the cosine of its limit (-1 where none)."""
     parts = [_part(name) for name in skeleton.smpl().names]
-    hold = [HOLDS[part] for part in parts]
-    limit = [math.cos(math.radians(LIMITS_DEGREES.get(part, 180))) for part in parts]
-    return torch.tensor(hold), torch.tensor(limit)
+    limits = np.radians([LIMITS_DEGREES.get(part, 180) for part in parts])
+    return np.array([[HOLDS[part] for part in parts], np.cos(limits)])
 
 
-def _start(rig: Rig, seen: Float[np.ndarray, "T N 3"]) -> tuple[Tensor, Tensor]:
-    """Return the pose to start from: limbs aimed along their points, all else at rest."""
-    names, offsets = rig.body.names, rig.body.offsets_metres
-    turns = np.tile(np.eye(3), (len(seen), len(names), 1, 1))
-    for side in ("left", "right"):
-        for upper, middle, end in LIMBS:
-            first, second, third = (f"{side}_{name}" for name in (upper, middle, end))
-            bones = [offsets[names.index(name)] for name in (second, third)]
-            places = [seen[:, rig.points.index(name)] for name in (first, second, third)]
-            top = _aimed(bones[0], places[1] - places[0])
-            below = np.einsum("tji,tj->ti", top, places[2] - places[1])
-            turns[:, names.index(first)] = top
-            turns[:, names.index(second)] = _aimed(bones[1], below)
-    six = six_from_matrix(torch.tensor(turns, dtype=torch.float32))
-    return six.requires_grad_(), torch.zeros(len(seen), 3, requires_grad=True)
-
-
-def _aimed(
-    bone: Float[np.ndarray, " 3"], direction: Float[np.ndarray, "T 3"]
-) -> Float[np.ndarray, "T 3 3"]:
-    """Return the least rotations that turn `bone` to `direction`; none where it is opposite."""
-    a = bone / np.linalg.norm(bone)
-    b = direction / np.linalg.norm(direction, axis=-1, keepdims=True).clip(1e-9)
-    w = 1 + b @ a + 1e-6
-    quaternion = np.concatenate([w[:, None], np.cross(a, b)], axis=-1)
-    return matrix_from_quaternion(torch.tensor(quaternion)).numpy()
-
-
-def _shape(
-    rig: Rig, seen: np.ndarray, turn: np.ndarray, settings: FitSettings
-) -> tuple[Tensor, Tensor]:
-    """Return the offsets of the bones and the places of the points that suit these frames."""
-    target, turns = (torch.tensor(x, dtype=torch.float32) for x in (seen, turn))
-    six, translation = _start(rig, seen)
+def _shaped(rig: Rig, start: Tensor, seen: Seen, settings: FitSettings) -> Rig:
+    """Return `rig` with the bones and places that suit these frames, which need not follow."""
+    ends = {end: number for number, group in enumerate(BONES.values()) for end in group}
+    group = [ends.get(_part(name), len(BONES)) for name in rig.body.names]
+    six = start.clone().requires_grad_()
+    translation = torch.zeros(len(start), 3, requires_grad=True)
     scales = torch.zeros(len(BONES) + 1, requires_grad=True)
     shifts = torch.zeros_like(rig.markers, requires_grad=True)
+    single = replace(settings, smooth=0.0)
 
     def grown() -> Rig:
-        length = torch.exp(SCALE * scales)[rig.group]
-        return rig._replace(
-            offsets=rig.offsets * length[:, None], markers=rig.markers + SHIFT * shifts
-        )
+        lengths = torch.exp(SCALE * scales)[group, None]
+        return rig._replace(offsets=rig.offsets * lengths, markers=rig.markers + SHIFT * shifts)
 
-    def terms() -> dict[str, Tensor]:
-        pose = carried(grown(), six, SHIFT * translation, settings.sweep)
-        unlike = scales.square().sum() + shifts.square().sum()
-        found = losses(pose, target, turns, settings, sequence=False)
-        return found | {"shape": settings.shape * unlike}
+    def total() -> Tensor:
+        unlike = settings.shape * (scales.square().sum() + shifts.square().sum())
+        return loss(grown(), six, SHIFT * translation, seen, single) + unlike
 
-    _descend([six, translation, scales, shifts], terms, settings, settings.shape_iterations)
-    final = grown()
-    return final.offsets.detach(), final.markers.detach()
-
-
-def _motion(
-    rig: Rig, points_world: np.ndarray, seen: np.ndarray, frame: Frame, settings: FitSettings
-) -> Fit:
-    """Return the fit of all frames with the bones and places of `rig`."""
-    target, turns = (torch.tensor(x, dtype=torch.float32) for x in (seen, frame.turn))
-    six, translation = _start(rig, seen)
-
-    def terms() -> dict[str, Tensor]:
-        pose = carried(rig, six, SHIFT * translation, settings.sweep)
-        return losses(pose, target, turns, settings)
-
-    _descend([six, translation], terms, settings, settings.iterations)
+    _descend([six, translation, scales, shifts], total, settings, settings.shape_iterations)
     with torch.no_grad():
-        pose = carried(rig, six, SHIFT * translation, settings.sweep)
-    columns = pose.columns.double().numpy().copy()
-    root = columns[:, 0].reshape(-1, 2, 3) @ frame.turn.swapaxes(1, 2)
-    columns[:, 0] = root.reshape(-1, 6)
-    moved = np.einsum("tij,tj->ti", frame.turn, SHIFT * translation.detach().double().numpy())
-    apart = pose.points.double().numpy() - seen
-    return Fit(
-        frame.origin + moved,
-        columns,
-        rig.offsets.double().numpy(),
-        rig.markers.double().numpy(),
-        np.linalg.norm(apart, axis=-1),
+        return grown()
+
+
+def _moved(
+    rig: Rig, start: Tensor, seen: Seen, settings: FitSettings
+) -> tuple[Float[Tensor, "T J 6"], Float[Tensor, "T 3"]]:
+    """Return the rotations and the translation of all frames, for the bones and places of `rig`."""
+    six = start.clone().requires_grad_()
+    translation = torch.zeros(len(start), 3, requires_grad=True)
+    _descend(
+        [six, translation],
+        lambda: loss(rig, six, SHIFT * translation, seen, settings),
+        settings,
+        settings.iterations,
     )
+    return six.detach(), SHIFT * translation.detach()
 
 
-def _descend(parameters: list[Tensor], terms, settings: FitSettings, iterations: int) -> None:
-    """Move `parameters` down the sum of `terms` by Adam, its rate falling along half a cosine."""
+def _descend(
+    parameters: list[Tensor], total: Callable[[], Tensor], settings: FitSettings, iterations: int
+) -> None:
+    """Move `parameters` down `total` by Adam, its rate falling to 0 along half a cosine.
+
+    A mean over thousands of frames has small gradients: hence the small `eps`. The short memory of
+    their squares (0.95 for 0.999) is worth as much as several times the iterations here.
+    """
     adam = torch.optim.Adam(
         parameters, lr=settings.learning_rate, betas=(0.9, 0.95), eps=1e-14, fused=True
     )
     for step in range(iterations):
         share = (1 + math.cos(math.pi * step / iterations)) / 2
         adam.param_groups[0]["lr"] = settings.learning_rate * share
-        adam.zero_grad(set_to_none=True)
-        sum(terms().values()).backward()
+        adam.zero_grad()
+        total().backward()
         adam.step()
