@@ -17,13 +17,13 @@ from jaxtyping import Num
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.report.markup import html_grid, markdown_grid
 
-Numbers = int | float | Sequence[float] | np.ndarray | np.generic | torch.Tensor
+Numbers = int | float | Sequence[int | float] | np.ndarray | np.generic | torch.Tensor
 Expected = Literal["equal", "different"]
 HEADER = ("", "exact", "approximate", "max difference", "expected", "as expected")
 CAPTION = "Approximate: the largest difference is a small share of the largest number compared."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Whether two arrays are equal; `max_difference` is absolute, inf or nan where either is."""
 
@@ -46,7 +46,7 @@ class Comparison:
             *(self.expected, _word(self.holds)),
         )
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         _, exact, approximate, difference, *_ = self.line()
         return f"{self.name} | exact: {exact} | approximate: {approximate} | max: {difference}"
 
@@ -65,7 +65,7 @@ class Comparisons:
         return told + (f"; not: {', '.join(wrong)}" if wrong else "")
 
     def __repr__(self) -> str:
-        return "\n".join([*map(str, self.rows), self.verdict])
+        return "\n".join([*map(repr, self.rows), self.verdict])
 
     def _repr_html_(self) -> str:
         lines = [row.line() for row in self.rows]
