@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pasdedeux.data.splits import SHARES, balanced, split
+from pasdedeux.data.splits import SHARES, balanced, held_out, split, together
 
 
 @st.composite
@@ -88,3 +88,83 @@ def test_balanced_rows_are_distinct_ascending_and_of_all_places():
     assert np.bincount(drawn, minlength=11) == pytest.approx(6000 / 11, rel=0.15)
     with pytest.raises(ValueError, match="cannot draw 5 of 3 rows"):
         balanced(3, 5, np.random.default_rng(0))
+
+
+def test_together_by_hand():
+    choreographies = ["a", "b", "b", "c", "d", "e"]
+    songs = ["s", "s", "t", "u", "t", "v"]
+    assert together(choreographies, songs) == ["a", "a", "a", "c", "a", "e"]
+    assert together(choreographies) == choreographies
+    assert together(songs, choreographies) == ["s", "s", "s", "u", "s", "v"]
+    assert together([], []) == []
+    with pytest.raises(ValueError, match=r"equally long, got lengths \[1, 2\]"):
+        together(["a"], ["b", "c"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=23))
+def test_clusters_share_nothing(rows):
+    labels = [[f"{kind}{row[i]}" for row in rows] for i, kind in enumerate("gs")]
+    found = together(*labels)
+    for label in labels:
+        homes = {}
+        for name, cluster in zip(label, found, strict=True):
+            assert homes.setdefault(name, cluster) == cluster
+    for cluster in set(found):  # and each hangs together: grown from one item it is reached whole
+        inside = {i for i, name in enumerate(found) if name == cluster}
+        reached = {min(inside)}
+        for _ in inside:
+            reached |= {i for i in inside for j in reached if np.equal(rows[i], rows[j]).any()}
+        assert reached == inside
+
+
+@given(items(), st.randoms(use_true_random=False))
+def test_held_out_groups_are_whole_and_the_order_does_not_matter(drawn, random):
+    groups, strata, weights = drawn
+    shares = [(int(group.split()[1]) * 37 % 101) / 100 for group in groups]
+    found = held_out(groups, strata, weights, shares)
+    places = {}
+    for group, part in zip(groups, found, strict=True):
+        assert places.setdefault(group, part) == part
+    rows = list(zip(groups, strata, weights, shares, found, strict=True))
+    random.shuffle(rows)
+    *shuffled, expected = zip(*rows, strict=True)
+    assert held_out(*map(list, shuffled)) == list(expected)
+
+
+def test_the_least_copied_are_held_out_by_hand():
+    names = [f"W_{i}" for i in range(10)]
+    copied = [0.9, 0.4, 0.8, 0.95, 0.99, 0.5, 0.97, 1.0, 0.6, 0.7]
+    found = held_out(names, ["w"] * 10, [10] * 10, copied)
+    assert dict(zip(names, found, strict=True)) == dict.fromkeys(names, "train") | {
+        "W_1": "test",
+        "W_5": "valid",
+    }
+    light = held_out(names, ["w"] * 10, [10, 5, *([10] * 8)], copied)
+    parts = [light[names.index(name)] for name in ("W_1", "W_5", "W_8", "W_9")]
+    assert parts == ["test", "valid", "test", "train"]
+
+
+def test_copied_shares_of_a_group_are_weighed():
+    found = held_out(list("aabcd"), ["w"] * 5, [90, 10, 100, 100, 100], [0.5, 0.0, 0.4, 0.5, 0.9])
+    assert found == ["valid", "valid", "test", "train", "train"]
+
+
+def test_a_genre_of_two_cannot_fill_three_splits():
+    assert held_out(list("abcde"), list("ttccc"), [1] * 5, [0.0] * 5)[:2] == ["train", "train"]
+    assert sorted(held_out(list("abc"), ["c"] * 3, [1] * 3, [0.0] * 3)) == [
+        "test",
+        "train",
+        "valid",
+    ]
+    assert held_out([], [], [], []) == []
+
+
+def test_held_out_checks_what_it_gets():
+    with pytest.raises(ValueError, match="equally long, got 2, 2, 2 and 1"):
+        held_out(["a", "b"], ["s", "s"], [1, 1], [0.5])
+    with pytest.raises(ValueError, match=r"near_shares must lie in 0\.\.1, got 94\.0 for a"):
+        held_out(["a"], ["s"], [1], [94.0])
+    with pytest.raises(ValueError, match="weights must be above 0, got 0"):
+        held_out(["a"], ["s"], [0], [0.5])
+    with pytest.raises(ValueError, match="shares must add up to 1"):
+        held_out(["a"], ["s"], [1], [0.5], shares={"train": 0.5, "valid": 0.1, "test": 0.1})
