@@ -1,6 +1,6 @@
-"""Pictures of transport: plans as images, points that plans tie together, curves and histograms.
+"""Plain graphs for derivations: lines, points in the plane, histograms.
 
-Numbers come as arrays or tensors under the names that the pictures show.
+Numbers come as arrays, tensors or lists under the names that the pictures show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,6 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Num
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from pasdedeux.base.checks import choice, refuse
@@ -20,72 +18,16 @@ from pasdedeux.report.picture import GREY, SEED_COLOURS, STYLE, Picture, picture
 Values = Sequence[int | float] | np.ndarray | Tensor
 Scale = Literal["linear", "x", "y", "both"]
 MARKS = "os^Dv"
-FAINTEST = 0.02  # ties below this share of the heaviest are left out
-
-
-def matrices(
-    shown: Mapping[str, Num[np.ndarray | Tensor, "_ _"]],
-    *,
-    ringed: Num[np.ndarray | Tensor, "_ _"] | None = None,
-    across: int = 5,
-    names: tuple[str, str] = ("row", "column"),
-    one_scale: bool = False,
-) -> Picture:
-    """Return the matrices as images, dark where large, `across` in a line.
-
-    Entries where `ringed` is above its mean get a ring: the plan that should be found. White is
-    0 or the least entry below it; with `one_scale` equal shades mean equal numbers in all panels.
-    """
-    held = {name: _array(matrix) for name, matrix in shown.items()}
-    refuse(not held, "matrices needs at least one matrix.")
-    across = min(across, len(held))
-    down = -(-len(held) // across)
-    darkest = {name: float(matrix.max()) for name, matrix in held.items()}
-    if one_scale:
-        darkest = dict.fromkeys(held, max(darkest.values()))
-    least = min(0.0, *(float(matrix.min()) for matrix in held.values()))
-    with mpl.rc_context(STYLE):
-        drawn = picture(2.1 * across + 0.5, 2.2 * down + 0.2)
-        grid = drawn.subplots(down, across, squeeze=False)
-        for axes in grid.flat[len(held) :]:
-            axes.set_visible(False)
-        for axes, (name, matrix) in zip(grid.flat, held.items(), strict=False):
-            axes.set_title(name, fontsize=9)
-            image = _image(axes, matrix, None if ringed is None else _array(ringed))
-            image.set_clim(least, darkest[name])
-            if not one_scale:
-                drawn.colorbar(image, ax=axes, shrink=0.7).ax.tick_params(labelsize=7)
-        for axes in grid[:, 0]:
-            axes.set_ylabel(names[0])
-        for axes in grid.flat[max(0, len(held) - across) : len(held)]:
-            axes.set_xlabel(names[1])
-        if one_scale:
-            drawn.colorbar(image, ax=grid, shrink=0.7).ax.tick_params(labelsize=7)
-    return drawn
-
-
-def _image(axes: Axes, matrix: np.ndarray, ringed: np.ndarray | None) -> AxesImage:
-    image = axes.imshow(matrix, cmap="Blues", interpolation="nearest")
-    axes.spines[["top", "right"]].set_visible(True)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(4, integer=True))
-    if ringed is not None:
-        i, j = np.nonzero(ringed > ringed.mean())
-        size = 1500 / len(ringed) ** 1.5
-        axes.scatter(j, i, s=size, facecolors="none", edgecolors=SEED_COLOURS[1])
-    return image
 
 
 def clouds(
     panels: Mapping[str, Mapping[str, Float[np.ndarray | Tensor, "_ 2"]]],
     *,
-    ties: Mapping[str, Num[np.ndarray | Tensor, "_ _"]] | None = None,
     numbered: bool = False,
 ) -> Picture:
     """Return one panel a title, with one kind of mark for each named set of points in the plane.
 
-    `ties` maps a title to a plan between its first two sets: a line for each pair, the wider the
-    more mass it carries. `numbered` writes each point's place in its set beside it.
+    `numbered` writes each point's place in its set beside it.
     """
     refuse(not panels, "clouds needs at least one panel.")
     every = np.concatenate([_array(points) for sets in panels.values() for points in sets.values()])
@@ -95,8 +37,6 @@ def clouds(
         grid = drawn.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, sets) in zip(grid, panels.items(), strict=True):
             held = {name: _array(points) for name, points in sets.items()}
-            if ties and title in ties:
-                _tie(axes, *list(held.values())[:2], _array(ties[title]))
             for place, (name, points) in enumerate(held.items()):
                 style = {"marker": MARKS[place % len(MARKS)], "color": SEED_COLOURS[place]}
                 axes.scatter(*points.T, s=22, label=name, zorder=3, alpha=0.85, **style)
@@ -106,13 +46,6 @@ def clouds(
             axes.set_aspect("equal", adjustable="box")
         _legend(drawn, list(grid))
     return drawn
-
-
-def _tie(axes: Axes, left: np.ndarray, right: np.ndarray, plan: np.ndarray) -> None:
-    share = plan / plan.max()
-    for i, j in np.argwhere(share > FAINTEST):
-        ends = np.stack([left[i], right[j]]).T
-        axes.plot(*ends, color=GREY, linewidth=1.6 * share[i, j], alpha=0.7, zorder=1)
 
 
 def _number(axes: Axes, points: np.ndarray, colour: str) -> None:
