@@ -72,6 +72,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 0.7, "gpu": 0.7, "paper": 1.0},
     ),
+    Notebook("03_sinkhorn", minutes={"quick": 0.5, "laptop": 0.5, "gpu": 0.5, "paper": 0.5}),
     Notebook(
         "02_dance_and_music_data",
         outputs=(
