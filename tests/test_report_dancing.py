@@ -35,8 +35,7 @@ def sound(seconds: float = 3.0) -> np.ndarray:
 
 
 def data_of(player) -> dict:
-    found = re.search(r"showDance\(root, (\{.*\})\);\n", player.markup)
-    return json.loads(found[1])
+    return json.loads(html.unescape(re.search('data-dance="(.*?)"', player.markup)[1]))
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -1,12 +1,17 @@
-"""Pages: notebooks as HTML that runs no script and fetches nothing."""
+"""Pages: notebooks as HTML that runs no script but the player's and fetches nothing."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+from pasdedeux.report.bodies import Dancer
+from pasdedeux.report.dancing import script, watch
 from pasdedeux.report.frame import contents, markdown, notebook_page, page
 
 FETCHING = {"src", "srcset", "href", "data", "poster", "action", "background"}
@@ -106,3 +111,23 @@ def test_every_equation_of_the_notebooks_is_understood() -> None:
         drawn[file.name] = re.findall('<code class="tex">(.*?)</code>', text)
         assert text.count("<math") or "$" not in text
     assert not {name: left for name, left in drawn.items() if left}
+
+
+def test_the_dance_players_script_alone_stays_and_is_named_by_its_digest(tmp_path):
+    joints = np.random.default_rng(0).normal(0, 0.3, (5, 3, 3))
+    player = watch(Dancer("one", joints, ((0, 1), (1, 2))), "a dance")
+    other = "<script>document.title = 'no'</script>"
+    changed = player.markup.replace('"use strict";', '"use strict"; alert(1);')
+    cells = [
+        nbformat.v4.new_code_cell(
+            "show", outputs=[nbformat.v4.new_output("display_data", {"text/html": markup})]
+        )
+        for markup in (player.markup, other, changed)
+    ]
+    path = tmp_path / "02_dances.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    text = notebook_page(path, back="../report.html")
+    (kept,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    assert kept == script()
+    digest = base64.b64encode(hashlib.sha256(kept.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text

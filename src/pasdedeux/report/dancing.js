@@ -1,8 +1,11 @@
-// Shows one dance inside `root`: a skeleton on a canvas in time with its sound, and controls.
+// Shows each dance that waits in the page: a skeleton on a canvas in time with its sound, and
+// controls. The dance is JSON in the attribute data-dance of its element, so that these lines are the
+// same for every dance, and a page's content policy can allow them by their digest.
 //
 // Until this runs, `root` holds a film strip and a plain audio element, which is all that a page
 // without scripts shows. Nothing here touches the rest of the page; a player that starts asks the
 // others to pause by an event. World frame: y up, metres; at azimuth 0 the viewer stands on +z.
+(() => {
 function showDance(root, dance) {
   "use strict";
   const INK = { left: "#0072B2", right: "#D55E00", middle: "#3A3A3A" };
@@ -270,3 +273,9 @@ function showDance(root, dance) {
   new ResizeObserver(draw).observe(canvas);
   draw();
 }
+
+for (const root of document.querySelectorAll("[data-dance]:not([data-shown])")) {
+  root.dataset.shown = "yes";
+  showDance(root, JSON.parse(root.dataset.dance));
+}
+})();

@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Float
 
 from pasdedeux.base.checks import refuse
-from pasdedeux.base.files import digest
 from pasdedeux.data.dance import RATE_HZ, Dance
 from pasdedeux.music.audio import RATE_HZ as SOUND_RATE_HZ
 from pasdedeux.music.audio import ogg
@@ -77,17 +76,21 @@ def watch(
     dance = _packed(shown, rate_hz=rate_hz, beats=beats, together=together)
     dance["description"] = description
     heard = "" if sound is None else _audio(sound, sound_rate_hz, (frames - 1) / rate_hz)
-    written = json.dumps(dance, separators=(",", ":")).replace("<", "\\u003c")
+    written = json.dumps(dance, separators=(",", ":"))
     markup = Template(FRAME.read_text(encoding="utf-8")).substitute(
-        id=digest(title, written, heard)[:12],
         title=html.escape(title),
         description=html.escape(description),
         picture=base64.b64encode(png(strip, FALLBACK_DOTS)).decode(),
         sound=heard,
-        script=SCRIPT.read_text(encoding="utf-8").strip(),
-        dance=written,
+        script=script(),
+        dance=html.escape(written),
     )
     return Player(title, seconds, strip, markup)
+
+
+def script() -> str:
+    """Return the script of the player, the same for every dance."""
+    return SCRIPT.read_text(encoding="utf-8").strip()
 
 
 def excerpt(

@@ -1,9 +1,11 @@
 """The look of every page: one HTML frame with its own style, and notebooks turned into such pages.
 
-A page asks nothing of a network and runs no script; its content policy forbids both, so that a
-browser would refuse even if an output asked for it.
+A page asks nothing of a network and runs no script but that of the dance player, which its content
+policy names by digest; a browser would refuse the rest even if an output asked for it.
 """
 
+import base64
+import hashlib
 import html
 import re
 from collections.abc import Sequence
@@ -14,11 +16,12 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
+from pasdedeux.report.dancing import script
 from pasdedeux.report.equation import mathml
 
 POLICY = (
     "default-src 'none'; img-src 'self' file: data:; media-src 'self' file: data:; "
-    "style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+    "style-src 'unsafe-inline'; script-src 'sha256-{digest}'; form-action 'none'; base-uri 'none'"
 )
 STYLE = """
 :root { color-scheme: light; --ink: #1b1e23; --soft: #5a6169; --line: #d8dce1; --ground: #fff;
@@ -55,6 +58,7 @@ pre { overflow-x: auto; padding: 0.6rem 0.8rem; border-radius: 0.4rem; font-size
   line-height: 1.4; margin: 0.4rem 0; }
 code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .input pre { background: var(--tint); border: 1px solid var(--line); }
+.equation math { padding-top: 0.25em; }
 .output pre { background: none; padding: 0.2rem 0.8rem; }
 .output_error pre { background: #fbdfe2; } .prompt { display: none; } .output { overflow-x: auto; }
 .equation { display: flex; align-items: center; gap: 1rem; margin: 0.9rem 0; overflow-x: auto;
@@ -96,7 +100,9 @@ def markdown(source: str) -> str:
 
 def page(title: str, body: str, *, style: str = "") -> str:
     """Return a complete HTML page around `body`."""
-    policy = f'http-equiv="Content-Security-Policy" content="{html.escape(POLICY, quote=False)}"'
+    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
+    allowed = html.escape(POLICY.format(digest=digest), quote=False)
+    policy = f'http-equiv="Content-Security-Policy" content="{allowed}"'
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<meta {policy}>\n"
@@ -115,7 +121,7 @@ def contents(links: Sequence[tuple[str, str]]) -> str:
 def notebook_page(executed: Path, *, back: str) -> str:
     """Return an executed notebook as a page with a link to `back`; asks nothing of a network.
 
-    Scripts, frames and style sheets from elsewhere are left out.
+    Frames, style sheets from elsewhere and scripts other than the dance player's are left out.
     """
     exporter = HTMLExporter(template_name="basic")
     exporter.register_filter("markdown2html", markdown)
@@ -123,4 +129,6 @@ def notebook_page(executed: Path, *, back: str) -> str:
     colours = HtmlFormatter(nobackground=True).get_style_defs(".highlight")
     link = f'<p class="note"><a href="{html.escape(back)}">All results</a></p>'
     title = executed.stem.replace("_", " ")
-    return page(title, f"{link}\n<main>{_OUTSIDE.sub('', body)}</main>\n{link}", style=colours)
+    player = f"<script>{script()}</script>"
+    kept = _OUTSIDE.sub(lambda found: player if found.group() == player else "", body)
+    return page(title, f"{link}\n<main>{kept}</main>\n{link}", style=colours)
