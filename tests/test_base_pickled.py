@@ -175,6 +175,27 @@ def test_what_is_no_pickle_is_refused(tmp_path):
         pickled.load(tmp_path / "nowhere.pkl")
 
 
+def test_few_bytes_cannot_stand_for_millions_of_values(tmp_path):
+    """Each of 40 tuples holds the one before it twice: a million million in all."""
+    doubled = b"".join(
+        b"0(h" + bytes([i]) + b"h" + bytes([i]) + b"tq" + bytes([i + 1]) for i in range(40)
+    )
+    path = tmp_path / "doubled.pkl"
+    path.write_bytes(b"\x80\x02]q\x00" + doubled + b".")
+    with pytest.raises(ValueError, match="doubled.pkl is not .* repeat themselves"):
+        pickled.load(path)
+    single = [np.float64(value) for value in range(2000)]
+    assert pickled.load(written(tmp_path, {"single": single, "again": single}))["again"] == single
+
+
+@pytest.mark.parametrize("opcode", [b"\x8e", b"\x8d", b"\x95"])
+def test_a_length_that_nobody_can_have_is_the_files_fault(tmp_path, opcode):
+    path = tmp_path / "long.pkl"
+    path.write_bytes(b"\x80\x04" + opcode + (2**46).to_bytes(8, "little"))
+    with pytest.raises(ValueError, match="long.pkl asks for more memory than there is"):
+        pickled.load(path)
+
+
 def test_one_file_cannot_spoil_the_next(tmp_path):
     """A file may set attributes on the record that stands for a name; the record is its own."""
     poison = b"cnumpy\nndarray\n(N(dS'__setstate__'\ncnumpy\ndtype\nstb."

@@ -10,6 +10,7 @@ import tiny
 
 from pasdedeux import cli
 from pasdedeux.base.files import write_json, write_text
+from pasdedeux.data import sources
 from pasdedeux.engine import cost
 
 HEAVY = ("torch", "numpy", "papermill", "nbformat", "matplotlib", "music21", "pandas")
@@ -102,7 +103,33 @@ def test_data_names_every_corpus_with_its_licence(project, monkeypatch, capsys):
     monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
     assert cli.main(["data"]) == 0
     told = capsys.readouterr().out
-    for words in ("Essen", "Weimar Jazz Database", "licence:", "cite:", "data fetch wjazzd"):
+    for words in ("Essen", "Weimar Jazz Database", "licence:", "cite:", "data get wjazzd"):
         assert words in told
-    assert cli.main(["data", "fetch", "wjazz"]) == 2
-    assert "wjazzd" in capsys.readouterr().err
+    for action in ("get", "fetch"):
+        assert cli.main(["data", action, "wjazz"]) == 2
+        assert "wjazzd" in capsys.readouterr().err
+
+
+def test_data_get_says_what_it_does_and_where_it_went(project, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "fetch", lambda name: project / ".cache" / "downloads" / name)
+    for action in ("get", "fetch"):
+        assert cli.main(["data", action, "tang"]) == 0
+        first, second = capsys.readouterr().out.splitlines()
+        assert first.startswith("getting tang: about 50 dances")
+        assert second == "tang lies in .cache/downloads/tang"
+
+
+def test_data_get_sends_on_who_asks_for_data_with_terms_of_their_own(project, capsys):
+    assert cli.main(["data", "get", "aistpp"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("pasdedeux data: aistpp is not fetched by this project: unpack ")
+    assert len(told.err.splitlines()) == 1
+
+
+def test_data_status_fits_a_terminal(project, monkeypatch, capsys):
+    monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
+    assert cli.main(["data", "status"]) == 0
+    told = capsys.readouterr().out
+    assert max(len(line) for line in told.splitlines()) <= 80
+    assert [name for name in sources.names() if f"\n{name} " not in f"\n{told}"] == []

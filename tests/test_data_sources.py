@@ -57,6 +57,7 @@ def test_the_list_names_licence_citation_and_checksum():
         shown = sources.about(name)
         assert sources.source(name).licence.strip() in shown
         assert sources.source(name).citation.strip() in shown
+        assert 0 < len(sources.source(name).terms) < 80
     assert "unclear" in sources.about("essen")
 
 
@@ -102,9 +103,56 @@ def test_a_missing_file_or_server_tells_what_to_do_by_hand(published):
         sources.fetch("wjazzd", base_url="http://127.0.0.1:9")
 
 
-def test_what_is_built_in_is_not_downloaded():
-    with pytest.raises(ValueError, match="essen is not downloaded: .* it is there already"):
-        sources.fetch("essen")
+@pytest.mark.parametrize("name", ["essen", "synthetic"])
+def test_what_is_built_in_is_not_downloaded(name, project):
+    with pytest.raises(ValueError, match=f"{name} is not downloaded: .* it is there already"):
+        sources.fetch(name)
+    assert sources.found(name) is None
+    assert sources.remedy(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "site"), [("aistpp", "aistdancedb.ongaaccel.jp"), ("smpl", "smpl.is.tue.mpg.de")]
+)
+def test_what_has_terms_to_accept_is_never_fetched(name, site, project, monkeypatch):
+    monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
+    with pytest.raises(ValueError, match=f"{name} is not fetched by this project: .*{site}"):
+        sources.fetch(name)
+    assert sources.found(name) is None
+    assert not list(project.rglob("*.lock"))
+
+
+def test_the_users_folder_may_have_any_of_the_listed_names(project, monkeypatch):
+    monkeypatch.setenv("PASDEDEUX_DATA", str(project / "own"))
+    (project / "own").mkdir()
+    assert sources.source("tang").folders == ("tang2018", "tang")
+    assert sources.found("tang") is None
+    for name in ("tang", "tang2018"):  # the first listed wins when both are there
+        (project / "own" / name / "DANCE_W_1").mkdir(parents=True)
+        assert sources.found("tang") == project / "own" / name
+    assert sources.state("tang") == "found in $PASDEDEUX_DATA/tang2018"
+    assert sources.found("tang_first_release") is None
+
+
+def test_a_corpus_in_a_repository_is_checked_out_once(project, monkeypatch, tmp_path):
+    monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
+    asked = []
+
+    def checkout(url, commit, folder, otherwise):
+        asked.append((url, commit, otherwise))
+        folder.mkdir(parents=True)
+        return folder
+
+    monkeypatch.setattr(sources.repository, "checkout", checkout)
+    assert sources.found("tang") is None
+    place = sources.fetch("tang")
+    assert place == sources.found("tang") == project / ".cache" / "downloads" / "tang"
+    assert sources.state("tang") == "downloaded"
+    ((url, commit, otherwise),) = asked
+    assert url == "https://github.com/mhy12345/Music-to-Dance-Motion-Synthesis"
+    assert len(commit) == 40
+    assert commit.startswith("82ae014")
+    assert otherwise.endswith("put them into $PASDEDEUX_DATA/tang2018")
 
 
 def test_the_users_own_files_come_before_the_download(published, project, monkeypatch):
@@ -121,7 +169,9 @@ def test_the_overview_tells_where_each_corpus_is(project, monkeypatch):
     monkeypatch.delenv("PASDEDEUX_DATA", raising=False)
     shown = sources.overview()
     assert "essen: built in" in shown
-    assert "wjazzd: not here; `pasdedeux data fetch wjazzd`" in shown
+    assert "wjazzd: not here; `pasdedeux data get wjazzd`" in shown
+    assert "aistpp: not here; unpack fullset.zip of " in shown
+    assert "synthetic: built in" in shown
     own = project / "own" / "wjazzd"
     own.mkdir(parents=True)
     (own / "score_csv.zip").touch()

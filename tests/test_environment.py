@@ -106,7 +106,8 @@ def test_package_data_is_installed_with_the_package():
     folder = Path(importlib.metadata.distribution("pasdedeux").locate_file("")).resolve()
     assert folder.is_dir()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    assert "*.toml" in settings["setuptools"]["package-data"]["*"]
+    shipped = settings["setuptools"]["package-data"]["*"]
+    assert {"*.toml", "*.html", "*.js"} <= set(shipped)
 
 
 # ---------------------------------------------------------------- the Makefile's set-up

@@ -194,3 +194,21 @@ def test_own_table_keeps_rows_that_did_not_run() -> None:
     assert "0.38 ± 0.18 (n=2)" in made.markdown()
     with pytest.raises(ValueError, match="no rows or no columns"):
         own_table([], [], **ABOUT)
+
+
+def test_a_fact_of_the_data_has_no_seeds_and_whole_numbers_stay_whole(tmp_path):
+    facts = [
+        Measurement("Waltz", "frames", None, 40208.0, "tang"),
+        Measurement("Waltz", "minutes", None, 26.8053, "tang"),
+    ]
+    made = own_table(["frames", "minutes"], facts, caption="C.", data_notice="D.", profile="quick")
+    assert [cell.ours() for cell in made.cells] == ["40208", "26.81"]
+    assert "facts of the data" in made.markdown()
+    assert "seeds;" not in made.markdown()
+    made.write(tmp_path, "table_1")
+    assert read(tmp_path / "table_1.csv") == made
+    with pytest.raises(ValueError, match="a fact of the data has no other value"):
+        own_table(
+            ["frames"], [facts[0], facts[0]._replace(seed=0)],
+            caption="C.", data_notice="D.", profile="quick",
+        )  # fmt: skip

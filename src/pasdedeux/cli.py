@@ -41,11 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("notebook", help="its number, name or file; it must have run at quick")
     accept.set_defaults(command=_accept)
 
-    data = commands.add_parser("data", help="what data was found, its licence and citation")
-    data.set_defaults(command=_data)
-    fetch = data.add_subparsers(dest="action").add_parser("fetch", help="download a corpus once")
-    fetch.add_argument("corpus", help="for example wjazzd")
-    fetch.set_defaults(command=_fetch)
+    _add_data(commands.add_parser("data", help="what data was found, its licence and citation"))
 
     report = commands.add_parser("report", help="gather tables, figures and notebooks in one page")
     report.set_defaults(command=_report)
@@ -62,6 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="the environment, to be pasted into a bug report")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    data.description = "Tell which corpora were found, with licence and citation."
+    data.set_defaults(command=_data)
+    actions = data.add_subparsers(dest="action")
+    status = actions.add_parser(
+        "status", help="each corpus in short: where, how much, terms, and what to do for the rest"
+    )
+    status.set_defaults(command=_status)
+    get = actions.add_parser("get", aliases=["fetch"], help="download a corpus once, checked")
+    get.add_argument("corpus", help="for example wjazzd or tang")
+    get.set_defaults(command=_get)
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -94,9 +103,18 @@ def _data(_asked: argparse.Namespace) -> int:
     return 0
 
 
-def _fetch(asked: argparse.Namespace) -> int:
+def _status(_asked: argparse.Namespace) -> int:
+    from pasdedeux.data.status import status
+
+    print(status())
+    return 0
+
+
+def _get(asked: argparse.Namespace) -> int:
     from pasdedeux.data import sources
 
+    if sources.source(asked.corpus).fetched:  # silence for minutes would look like a fault
+        print(f"getting {asked.corpus}: {sources.source(asked.corpus).size}", flush=True)
     print(f"{asked.corpus} lies in {_shown(sources.fetch(asked.corpus))}")
     return 0
 

@@ -27,6 +27,7 @@ _KNOWN = {
     "encode": re.compile(r"_codecs"),
 }
 _PLAIN = re.compile(r"[<>=|]?([?bB]|b1|[iufc][0-9]{1,2})")
+MOST_VALUES_A_BYTE = 10  # a list of single numbers, the densest of honest files, has about one
 _TYPES = (str, bytes, bytearray, int, float, bool, type(None))
 
 
@@ -65,14 +66,39 @@ def load(path: Path) -> Any:
     refuse(not path.is_file(), f"{path}: no such file; give the path of a pickle of arrays.")
     try:
         with path.open("rb") as file:
-            return _value(_Reader(file, encoding="latin1").load())
-    except (OSError, MemoryError):
+            content = _Reader(file, encoding="latin1").load()
+        _refuse_repetition(content, path.stat().st_size)
+        return _value(content)
+    except OSError:
         raise
+    except MemoryError as problem:  # a wrong length is enough; it says nothing of this machine
+        raise ValueError(f"{path} asks for more memory than there is; copy it anew.") from problem
     except Exception as problem:  # a damaged pickle may raise nearly anything
         raise ValueError(
             f"{path} is not a pickle of plain arrays: {problem}. Nothing in it was run; "
             "save its arrays with numpy.savez and give that .npz file instead."
         ) from problem
+
+
+def _refuse_repetition(content: Any, size_bytes: int) -> None:
+    """Refuse a few bytes that stand for millions of values: a list of twice a list of twice ..."""
+    known: dict[int, int] = {}
+
+    def count(thing: Any) -> int:
+        if id(thing) not in known:
+            known[id(thing)] = 1 + sum(count(part) for part in _parts(thing))
+        return known[id(thing)]
+
+    if count(content) > MOST_VALUES_A_BYTE * size_bytes:
+        raise ValueError("its few bytes repeat themselves into too many values")
+
+
+def _parts(thing: Any) -> tuple[Any, ...]:
+    if isinstance(thing, dict):
+        return (*thing.keys(), *thing.values())
+    if isinstance(thing, _Record):
+        return (*thing.arguments, thing.state)
+    return tuple(thing) if isinstance(thing, (list, tuple)) else ()
 
 
 def _value(thing: Any) -> Any:

@@ -4,13 +4,18 @@ Frame of reference: the world's, y up, x left and z forward of a dancer who face
 frames a second. `T` frames, `N` beats.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from pasdedeux.base.checks import refuse
+from pasdedeux.motion import skeleton
+from pasdedeux.motion.kinematics import placed
+from pasdedeux.motion.rotation import matrix_from_six
+from pasdedeux.motion.skeleton import Skeleton
 
 RATE_HZ = 25
 JOINTS, SIX, POSE, MUSIC = 24, 6, 147, 53
@@ -84,3 +89,14 @@ class Dance:
     def seconds(self) -> float:
         """How long the dance lasts."""
         return len(self.translation) / RATE_HZ
+
+    @property
+    def body(self) -> Skeleton:
+        """The rest skeleton of this dancer."""
+        return replace(skeleton.smpl(), offsets_metres=self.offsets_metres)
+
+    @property
+    def joints_world(self) -> Float[np.ndarray, "T 24 3"]:
+        """Where the joints are at every frame, in metres: forward kinematics of `body`."""
+        matrices = matrix_from_six(torch.from_numpy(self.rotations))
+        return placed(matrices, torch.from_numpy(self.translation), self.body).joints_world.numpy()

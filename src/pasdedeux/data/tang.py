@@ -23,7 +23,7 @@ from pasdedeux.data.dance import RATE_HZ, Recording
 from pasdedeux.data.tang_files import Raw
 from pasdedeux.data.tang_quality import SUSPECT, Quality, flags, levelled, quality
 
-NAME, FIRST_RELEASE = "tang2018", "tang2018_first_release"
+NAME, FIRST_RELEASE = "tang", "tang_first_release"  # in sources.toml
 WrongRate = Literal["stretch", "refuse"]
 # 36 of 37 files of the second release are within 1.7 %, T_5 is 2.2 % short; among those of the
 # first release at hand the nearest to its span is 32 % off
@@ -70,9 +70,9 @@ def read(
 ) -> Takes:
     """Return every dance in `folder`, and those of `first_release` that `folder` lacks.
 
-    `folder` is `$PASDEDEUX_DATA/tang2018` when not given, else the download; `first_release` is
-    then the folder `tang2018_first_release` beside it, where there is one. A dance of wrong length
-    is stretched to 0.9955 of the frames it spans, with a flag and a remark, or refused.
+    Where `folder` is not given, both are what `sources.found` finds: below `$PASDEDEUX_DATA`, else
+    what was downloaded. A dance of wrong length is stretched to 0.9955 of the frames it spans, with
+    a flag and a remark, or refused.
 
     Raises `ValueError` naming file, fault and remedy. With `skip_bad` a bad dance is left out and
     its message is among `skipped`; a folder that holds no good dance at all is refused all the
@@ -81,8 +81,7 @@ def read(
     choice("wrong_rate", wrong_rate, get_args(WrongRate))
     place = _place(folder)
     if folder is None and first_release is None:
-        beside = place.with_name(FIRST_RELEASE)
-        first_release = beside if beside.is_dir() else None
+        first_release = sources.found(FIRST_RELEASE)
     takes: dict[str, Take] = {}
     skipped: list[str] = []
     remarks: list[str] = []
@@ -152,8 +151,8 @@ def _place(folder: Path | None) -> Path:
     place = folder or sources.found(NAME)
     if place is None:
         raise ValueError(
-            f"the dances of Tang et al. are not here. Put their DANCE_* folders into "
-            f"$PASDEDEUX_DATA/{NAME}, or give `folder`."
+            "the dances of Tang et al. are not here. Put their DANCE_* folders into "
+            f"$PASDEDEUX_DATA/tang2018, or run `pasdedeux data get {NAME}`."
         )
     return Path(place)
 

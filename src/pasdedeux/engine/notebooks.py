@@ -72,6 +72,16 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 0.7, "gpu": 0.7, "paper": 1.0},
     ),
+    Notebook("03_sinkhorn", minutes={"quick": 0.5, "laptop": 0.5, "gpu": 0.5, "paper": 0.5}),
+    Notebook(
+        "02_dance_and_music_data",
+        outputs=(
+            *(f"dual/table_1.{kind}" for kind in ("csv", "md", "tex")),
+            *(f"dual/table_{name}.csv" for name in ("beats", "copies")),
+        ),
+        corpora=("tang", "aistpp"),
+        minutes={"quick": 0.7, "laptop": 5.0, "gpu": 5.0, "paper": 5.0},
+    ),
     Notebook(
         "20_fusiongan",
         outputs=("fusion/curves_fusion.png", "fusion/curves_validation.png"),

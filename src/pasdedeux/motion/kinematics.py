@@ -29,15 +29,21 @@ def placed(
     rotations_local: Float[Tensor, "*any J 3 3"],
     translation: Float[Tensor, "*any 3"],
     skeleton: Skeleton,
+    *,
+    offsets: Float[Tensor, "J 3"] | None = None,
 ) -> Placed:
-    """Return joints and orientations of `skeleton`, one matrix product per depth of the tree."""
+    """Return joints and orientations of `skeleton`, one matrix product per depth of the tree.
+
+    `offsets` take the place of the skeleton's own, for a body whose bones are being learned.
+    """
     count = rotations_local.shape[-3]
     refuse(
         count != len(skeleton.names),
         f"rotations_local holds {count} joints, the skeleton {len(skeleton.names)}; "
         "give one rotation for every joint, in the skeleton's order.",
     )
-    offsets = torch.tensor(skeleton.offsets_metres).to(rotations_local)
+    own = torch.tensor(skeleton.offsets_metres).to(rotations_local)
+    offsets = own if offsets is None else offsets
     depths = skeleton.depths
     order = [joint for depth in range(max(depths) + 1) for joint in _at(depths, depth)]
     place = {joint: index for index, joint in enumerate(order)}

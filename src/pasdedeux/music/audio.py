@@ -1,4 +1,4 @@
-"""Melodies as sound: a small synthesiser that is always there, fluidsynth where it is installed.
+"""Notes as sound: a small synthesiser that is always there, fluidsynth where it is installed.
 
 Waveforms are mono, float64 in [-1, 1] at `rate_hz` samples per second. Ogg Vorbis bytes are the
 same for the same waveform on one machine, so that saved notebooks do not change when run again.
@@ -7,12 +7,13 @@ same for the same waveform on one machine, so that saved notebooks do not change
 import importlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import soundfile
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.music.melody import Melody
@@ -50,34 +51,69 @@ def waveform(
     "auto" takes fluidsynth when it can be loaded, else the built-in tones. Raises `ValueError` for
     a tempo or rate that is not above 0, and when fluidsynth is asked for and missing.
     """
-    choice("synthesiser", synthesiser, ("auto", "built-in", "fluidsynth"))
     refuse(not 0 < bpm < math.inf, f"bpm must be above 0, got {bpm}.")
     refuse(rate_hz < 1, f"rate_hz must be above 0, got {rate_hz}.")
-    wanted = has_fluidsynth() if synthesiser == "auto" else synthesiser == "fluidsynth"
-    told = "fluidsynth cannot be loaded; install it with pyfluidsynth, or use 'built-in'."
-    refuse(wanted and not has_fluidsynth(), told)
+    wanted = takes_fluidsynth(synthesiser)
     begin_quarters = melody.onset_quarters[:1].sum()
     tune = replace(melody, onset_quarters=melody.onset_quarters - begin_quarters)
     if wanted and len(tune.pitch):
         sound = np.asarray(to_pretty_midi(tune, bpm).fluidsynth(fs=rate_hz), dtype=float)
     else:
-        sound = _tones(tune, 60.0 / bpm, rate_hz)
+        quarter_seconds = 60.0 / bpm
+        lengths = tune.duration_quarters * quarter_seconds
+        sound = tones(tune.pitch, tune.onset_quarters * quarter_seconds, lengths, rate_hz=rate_hz)
+    return levelled(sound)
+
+
+def takes_fluidsynth(synthesiser: Synthesiser) -> bool:
+    """Return whether `synthesiser` means fluidsynth here; asked for and missing it is refused."""
+    choice("synthesiser", synthesiser, ("auto", "built-in", "fluidsynth"))
+    if synthesiser == "built-in":
+        return False
+    there = has_fluidsynth()
+    told = "fluidsynth cannot be loaded; install it with pyfluidsynth, or use 'built-in'."
+    refuse(synthesiser == "fluidsynth" and not there, told)
+    return there
+
+
+def levelled(sound: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    """Return `sound` with its peak at 0.9; silence stays silence."""
     loudest = float(np.abs(sound).max(initial=0.0))
     return sound * (PEAK / loudest) if loudest else sound
 
 
-def _tones(melody: Melody, quarter_seconds: float, rate_hz: int) -> Float[np.ndarray, " N"]:
-    """Return the sum of all notes of `melody`, and a tail of silence."""
-    onsets = np.round(melody.onset_quarters * quarter_seconds * rate_hz).astype(int)
-    tones = [
-        _tone(int(pitch), float(quarters) * quarter_seconds, rate_hz)
-        for pitch, quarters in zip(melody.pitch, melody.duration_quarters, strict=True)
-    ]
-    ends = [onset + len(tone) for onset, tone in zip(onsets, tones, strict=True)]
-    sound = np.zeros(max(ends, default=0) + math.ceil(TAIL_SECONDS * rate_hz))
-    for onset, tone in zip(onsets, tones, strict=True):
-        sound[onset : onset + len(tone)] += tone
-    return sound
+def tones(
+    pitch: Int[np.ndarray, " N"],
+    onset_seconds: Float[np.ndarray, " N"],
+    duration_seconds: Float[np.ndarray, " N"],
+    *,
+    rate_hz: int,
+    loudness: Float[np.ndarray, " N"] | None = None,
+) -> Float[np.ndarray, " S"]:
+    """Return the sum of struck strings of MIDI `pitch`, and a tail of silence.
+
+    `loudness` multiplies each note, 1 unless given.
+    """
+    notes = zip(pitch, duration_seconds, strict=True)
+    sounds = [_tone(int(number), float(seconds), rate_hz) for number, seconds in notes]
+    if loudness is not None:
+        sounds = [sound * level for sound, level in zip(sounds, loudness, strict=True)]
+    return mixed(sounds, onset_seconds, rate_hz=rate_hz)
+
+
+def mixed(
+    sounds: Sequence[Float[np.ndarray, " _"]],
+    onset_seconds: Float[np.ndarray, " N"],
+    *,
+    rate_hz: int,
+) -> Float[np.ndarray, " S"]:
+    """Return the sum of `sounds`, each from its onset on, and a tail of silence."""
+    onsets = np.round(onset_seconds * rate_hz).astype(int)
+    ends = [onset + len(sound) for onset, sound in zip(onsets, sounds, strict=True)]
+    total = np.zeros(max(ends, default=0) + math.ceil(TAIL_SECONDS * rate_hz))
+    for onset, end, sound in zip(onsets, ends, sounds, strict=True):
+        total[onset:end] += sound
+    return total
 
 
 def _tone(pitch: int, seconds: float, rate_hz: int) -> Float[np.ndarray, " N"]:

@@ -1,4 +1,4 @@
-"""Which key a melody is in, from how long each pitch class sounds.
+"""Which key a melody or a song is in, from how much each pitch class sounds.
 
 Profiles of Temperley (2007), "Music and Probability", from the Kostka-Payne corpus of harmonic
 analyses; the key is the one whose profile correlates best with the melody's durations (Krumhansl
@@ -45,18 +45,60 @@ def estimate(melody: Melody, *, tonic: int | None = None) -> Key:
     sound equally long (also when there is no note), because then no key is better than another.
     """
     weights = pitch_class_durations(melody)
-    spread = weights - weights.mean()
-    length = float(np.linalg.norm(spread))
     refuse(
-        length <= 1e-12 * max(1.0, float(weights.max())),
+        _even(weights),
         f"{melody.name}: its {len(melody.pitch)} notes name no key, every pitch class sounds "
         "equally long; give its tonic, or use transposition='none'.",
     )
-    correlation = _profiles() @ (spread / length)
+    return _correlated(weights, tonic)
+
+
+def estimate_from(weights: Float[np.ndarray, " 12"], *, tonic: int | None = None) -> Key:
+    """Return the best key for how much each pitch class sounds, for example the mean of a chroma.
+
+    The same correlation as `estimate`. Raises `ValueError` for weights that are negative or not
+    finite, and for twelve equal ones.
+    """
+    refuse(
+        not (np.isfinite(weights) & (weights >= 0)).all(),
+        f"weights of pitch classes must be finite and at least 0, got {weights.tolist()}.",
+    )
+    told = f"twelve equal weights of {weights[0]} name no key; is the chroma silent?"
+    refuse(_even(weights), told)
+    return _correlated(weights.astype(float), tonic)
+
+
+def _even(weights: Float[np.ndarray, " 12"]) -> bool:
+    length = float(np.linalg.norm(weights - weights.mean()))
+    return length <= 1e-12 * max(1.0, float(weights.max()))
+
+
+def _correlated(weights: Float[np.ndarray, " 12"], tonic: int | None) -> Key:
+    spread = weights - weights.mean()
+    correlation = _profiles() @ (spread / float(np.linalg.norm(spread)))
     if tonic is not None:
         correlation = np.where(np.arange(len(correlation)) % 12 == tonic, correlation, -np.inf)
     best = int(correlation.argmax())
     return Key(best % 12, tuple(PROFILES)[best // 12], float(correlation[best]))
+
+
+class InC(NamedTuple):
+    """A chroma turned to C major or A minor, the key it was in and the shift in semitones."""
+
+    chroma: Float[np.ndarray, "T 12"]
+    key: Key
+    semitones: int
+
+
+def chroma_in_c(chroma: Float[np.ndarray, "T 12"], key: Key | None = None) -> InC:
+    """Return `chroma` turned to C major or A minor, from `key` or the one its mean names.
+
+    Raises `ValueError` when the mean names no key.
+    """
+    refuse(not len(chroma), "a chroma needs at least one frame, got none.")
+    found = estimate_from(chroma.mean(axis=0)) if key is None else key
+    semitones = semitones_to_c(signature_tonic(found))
+    return InC(np.roll(chroma, semitones, axis=1), found, semitones)
 
 
 def semitones_to_c(tonic: int, shift: Shift = "nearest") -> int:

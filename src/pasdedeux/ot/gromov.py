@@ -17,9 +17,10 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from pasdedeux.base.checks import choice, refuse
-from pasdedeux.ot import costs
+from pasdedeux.ot import backend, costs
 from pasdedeux.ot.sinkhorn import (
     GRADIENTS,
     Gradient,
@@ -91,29 +92,47 @@ def gromov(
     choice("gradient", gradient, GRADIENTS)
     for name, matrix in (("D", D), ("C", C)):
         refuse(not bool(torch.isfinite(matrix).all()), f"{name} must be finite, got nan or inf.")
-    a, b = marginals(D.new_zeros(*D.shape[:-1], C.shape[-1]), a, b)
+    a, b = marginals((*D.shape[:-1], C.shape[-1]), D, a, b)
     with torch.set_grad_enabled(gradient == "unrolled" and torch.is_grad_enabled()):
-        log_plan, change, done = _descent(D, C, a, b, start, epsilon, steps)
-        plan, log_product = log_plan.exp(), a.log()[..., :, None] + b.log()[..., None, :]
-    value = (tensor_product(D, C, plan) * plan).sum((-2, -1))
-    objective = value + epsilon * (plan * (log_plan - log_product)).sum((-2, -1))
-    return Gromov(plan, value, objective, gap(plan, a, b), change.detach(), done)
+        if start is None:
+            start = a[..., :, None] * b[..., None, :] / a.sum(-1)[..., None, None]
+        symmetric = not torch.is_grad_enabled() and torch.equal(D, D.mT) and torch.equal(C, C.mT)
+        how = {"epsilon": epsilon, "symmetric": symmetric, "steps": steps}
+        if gradient == "envelope" and backend.small(D, C, start):
+            found = _compiled(D, C, a, b, start, **how)
+        else:
+            found = descent(D, C, a, b, start, **how)
+    value = found.value
+    if gradient == "envelope":
+        value = _ValueOfPlan.apply(D, C, found.plan, value)
+    objective = value + epsilon * found.divergence
+    return Gromov(found.plan, value, objective, found.gap, found.change, found.steps)
 
 
-def _descent(
-    D: Tensor,
-    C: Tensor,
-    a: Tensor,
-    b: Tensor,
-    start: Tensor | None,
+class Descent(NamedTuple):
+    """Where mirror descent ended; `divergence` is KL(plan | a b^T), the rest as in `Gromov`."""
+
+    plan: Float[Tensor, "*B N M"]
+    value: Float[Tensor, "*B"]
+    divergence: Float[Tensor, "*B"]
+    gap: Float[Tensor, "*B"]
+    change: Float[Tensor, "*B"]
+    steps: int
+
+
+def descent(
+    D: Float[Tensor, "*B N N"],
+    C: Float[Tensor, "*B M M"],
+    a: Float[Tensor, "*B N"],
+    b: Float[Tensor, "*B M"],
+    start: Float[Tensor, "*B N M"],
+    *,
     epsilon: float,
+    symmetric: bool,
     steps: Steps,
-) -> tuple[Tensor, Tensor, int]:
-    """Return log plan, last movement and number of steps of projected mirror descent."""
-    log_a, log_b, mass = a.log(), b.log(), a.sum(-1)
-    plan = a[..., :, None] * b[..., None, :] / mass[..., None, None] if start is None else start
-    symmetric = not torch.is_grad_enabled() and torch.equal(D, D.mT) and torch.equal(C, C.mT)
-    column = None
+) -> Descent:
+    """Return the end of projected mirror descent; `symmetric` promises that D and C are."""
+    log_a, log_b, mass, plan, column = a.log(), b.log(), a.sum(-1), start, None
     for done in range(1, steps.outer + 1):  # noqa: B007
         cross = 2 * (D @ plan @ C) if symmetric else D @ plan @ C.mT + D.mT @ plan @ C
         logits = cross * (2 / epsilon)
@@ -127,7 +146,26 @@ def _descent(
         enough = reachable(steps.tolerance, logits)
         if bool((change <= enough).all()) and bool((gap(plan, a, b) <= enough).all()):
             break
-    return log_plan, change, done
+    divergence = (plan * (log_plan - log_a[..., :, None] - log_b[..., None, :])).sum((-2, -1))
+    value = (tensor_product(D, C, plan) * plan).sum((-2, -1))
+    return Descent(plan, value, divergence, gap(plan, a, b), change, done)
+
+
+def _compiled(
+    D: Tensor,
+    C: Tensor,
+    a: Tensor,
+    b: Tensor,
+    start: Tensor,
+    *,
+    epsilon: float,
+    symmetric: bool,
+    steps: Steps,
+) -> Descent:
+    """Return the same as `descent`, which is the reference, sooner."""
+    settings = (2 / epsilon, steps.outer, steps.inner, float(steps.tolerance))
+    *found, done = backend.descent(D, C, a, b, start, symmetric=symmetric, settings=settings)
+    return Descent(*found, int(done.max()))
 
 
 def tensor_product(
@@ -141,6 +179,30 @@ def tensor_product(
     rows = D.square() @ plan.sum(-1)[..., None]
     columns = C.square() @ plan.sum(-2)[..., None]
     return rows + columns.mT - 2 * D @ plan @ C.mT
+
+
+class _ValueOfPlan(torch.autograd.Function):
+    """A value already known, with its gradient for a constant plan: two products a matrix."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, D: Tensor, C: Tensor, plan: Tensor, value: Tensor) -> Tensor:
+        ctx.save_for_backward(D, C, plan)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, slope: Tensor) -> tuple[Tensor | None, ...]:
+        D, C, plan = ctx.saved_tensors
+        rows, columns, slope = (
+            plan.sum(-1)[..., None],
+            plan.sum(-2)[..., None],
+            slope[..., None, None],
+        )
+        by_D = by_C = None
+        if ctx.needs_input_grad[0]:
+            by_D = 2 * slope * (D * (rows @ rows.mT) - plan @ C @ plan.mT)
+        if ctx.needs_input_grad[1]:
+            by_C = 2 * slope * (C * (columns @ columns.mT) - plan.mT @ D @ plan)
+        return by_D, by_C, None, None
 
 
 class Matching(NamedTuple):

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pasdedeux.base.checks import choice, refuse
+from pasdedeux.ot import backend
 
 Gradient = Literal["envelope", "unrolled"]
 GRADIENTS = ("envelope", "unrolled")
@@ -75,11 +76,17 @@ def sinkhorn(
     what OT-GAN and MDOT follow. "unrolled" differentiates what was really computed.
     """
     _settings(epsilon, iterations, tolerance, gradient)
-    a, b = marginals(cost, a, b)
+    refuse(not bool(torch.isfinite(cost).all()), "cost must be finite, got nan or inf in it.")
+    a, b = marginals(cost.shape, cost, a, b)
     with torch.set_grad_enabled(gradient == "unrolled" and torch.is_grad_enabled()):
         logits, log_a, log_b = -cost / epsilon, a.log(), b.log()
-        found = project(logits, log_a, log_b, iterations=iterations, tolerance=tolerance)
-        plan = scaled_kernel(logits, found).exp()
+        limits = {"iterations": iterations, "tolerance": tolerance}
+        if gradient == "envelope" and backend.small(logits):
+            plan, *scalings = backend.transport(logits, a, b, **limits)
+            found = Scaling(*scalings)
+        else:
+            found = project(logits, log_a, log_b, **limits)
+            plan = scaled_kernel(logits, found).exp()
         f, g = epsilon * (found.row - log_a), epsilon * (found.column - log_b)
         objective = (plan * (f[..., :, None] + g[..., None, :])).sum((-2, -1))
     value = (plan * cost).sum((-2, -1))
@@ -173,26 +180,32 @@ def gap(
 
 
 def marginals(
-    cost: Float[Tensor, "*B N M"],
+    shape: tuple[int, ...],
+    like: Tensor,
     a: Float[Tensor, "*#B N"] | None = None,
     b: Float[Tensor, "*#B M"] | None = None,
 ) -> tuple[Float[Tensor, "*B N"], Float[Tensor, "*B M"]]:
-    """Return one positive weight for each row and column: uniform of mass 1 unless given."""
-    refuse(not bool(torch.isfinite(cost).all()), "cost must be finite, got nan or inf in it.")
-    *batch, rows, columns = cost.shape
-    given = []
+    """Return one positive weight for each row and column of plans of this shape (*B, N, M).
+
+    Uniform of mass 1 unless given; dtype and device are those of `like`.
+    """
+    *batch, rows, columns = shape
+    refuse(not (rows and columns), f"cost must have points, got shape {tuple(shape)}.")
+    found = []
     for name, weights, count in (("a", a, rows), ("b", b, columns)):
-        refuse(not count, f"cost must have points, got shape {tuple(cost.shape)}.")
-        weights = cost.new_full((count,), 1 / count) if weights is None else weights
+        if weights is None:
+            found.append(like.new_full((*batch, count), 1 / count))
+            continue
         refuse(
             not bool((weights > 0).all()),
             f"{name} must be positive; leave out the points of weight zero.",
         )
-        given.append(weights.to(cost).expand(*batch, count))
-    masses = [weights.detach().sum(-1) for weights in given]
-    close = torch.allclose(*masses, rtol=1e-4, atol=0.0)
-    refuse(not close, "a and b must have equal sums; divide each by its own, or leave one out.")
-    return given[0], given[1]
+        found.append(weights.to(like).expand(*batch, count))
+    if a is not None or b is not None:
+        masses = [weights.detach().sum(-1) for weights in found]
+        close = torch.allclose(*masses, rtol=1e-4, atol=0.0)
+        refuse(not close, "a and b must have equal sums; divide each by its own, or leave one out.")
+    return found[0], found[1]
 
 
 def _settings(epsilon: float, iterations: int, tolerance: float, gradient: str) -> None:

@@ -28,11 +28,12 @@ from pasdedeux.report.markup import html_grid, latex_grid, markdown_grid
 from pasdedeux.report.reference import Reference
 
 Verdict = Literal["match", "trend", "mismatch", "not run", ""]
-RULE = (
+VERDICTS = (
     "match: the printed number is within max(2 sd, 10 % of it) of our mean; trend: no match, but "
     "the same rank among the rows of its column; mismatch: neither; not run: no measurement. "
-    "Ours is mean ± sd over n seeds; with one seed the sd is unknown (–)."
 )
+SEEDED = "Ours is mean ± sd over n seeds; with one seed the sd is unknown (–)."
+UNSEEDED = "Ours are facts of the data, the same for every seed."
 FIELDS = (
     *("row", "column", "paper", "ours_mean", "ours_sd", "n", "verdict", "runs"),
     *("data", "profile", "caption"),
@@ -42,18 +43,24 @@ MOST_DECIMALS = 6
 
 
 class Measurement(NamedTuple):
-    """One number of one seed; `run` is the run's folder relative to the project's root."""
+    """One number of one seed; `run` is the run's folder relative to the project's root.
+
+    `seed` is None for a fact of the data, which no seed changes; `run` then names the corpus.
+    """
 
     row: str
     column: str
-    seed: int
+    seed: int | None
     value: float
     run: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `paper` as printed ('' where nothing is), ours over `n` seeds, and its runs."""
+    """One cell: `paper` as printed ('' where nothing is), ours over `n` seeds, and its runs.
+
+    A mean with n = 0 is a fact of the data.
+    """
 
     row: str
     column: str
@@ -69,6 +76,8 @@ class Cell:
         if self.mean is None:
             return "not run"
         decimals = max(len(self.paper.partition(".")[2]), _decimals(self.mean, self.sd))
+        if self.n == 0:
+            return f"{self.mean:.{0 if self.mean.is_integer() else decimals}f}"
         sd = DASH if self.sd is None else f"{self.sd:.{decimals}f}"
         return f"{self.mean:.{decimals}f} ± {sd}" + (f" (n={self.n})" if count else "")
 
@@ -130,7 +139,9 @@ class Table:
         return f"**{self.full_caption}**\n\n{table}\n{self._rule()}\n\nRuns:\n\n{runs}"
 
     def _rule(self) -> str:
-        return RULE if any(cell.paper for cell in self.cells) else RULE[RULE.index("Ours") :]
+        facts = any(cell.mean is not None and cell.n == 0 for cell in self.cells)
+        verdicts = VERDICTS if any(cell.paper for cell in self.cells) else ""
+        return verdicts + (UNSEEDED if facts else SEEDED)
 
     def latex(self) -> str:
         """Return a LaTeX table that needs no package."""
@@ -253,6 +264,7 @@ def _assemble(
             held = by_cell.get((row, column), [])
             values = [m.value for m in held]
             sd = statistics.stdev(values) if len(values) > 1 else None
+            seeds = sum(m.seed is not None for m in held)
             ran = [name for name in text if (name, column) in means]
             cells.append(
                 Cell(
@@ -261,7 +273,7 @@ def _assemble(
                     paper=text[row][column],
                     mean=means.get((row, column)),
                     sd=sd,
-                    n=len(values),
+                    n=seeds,
                     verdict=_verdict(
                         row,
                         {name: text[name][column] for name in ran},
@@ -289,6 +301,7 @@ def _by_cell(
         refuse(";" in m.run, f"{where}: a run's folder must not hold ';'.")
         cell = held.setdefault((m.row, m.column), {})
         refuse(m.seed in cell, f"{where} comes twice; one value per seed.")
+        refuse(cell and None in (m.seed, *cell), f"{where}: a fact of the data has no other value.")
         cell[m.seed] = m
     return {place: [cell[seed] for seed in sorted(cell)] for place, cell in held.items()}
 

@@ -1,0 +1,178 @@
+"""Three seconds of dance with their three seconds of music: what the dance papers learn from.
+
+Every window of dance is seen from where its first frame stands and faces (`data.canonical`), and
+music features are on the scale of the training songs (`data.scale`). The split keeps choreographies
+and songs together and holds out what is least copied; a window of valid or test that has a near
+copy in training is left out (`data.copies`). `N` windows, `T` frames.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pasdedeux.base.checks import refuse
+from pasdedeux.base.files import digest
+from pasdedeux.base.seeding import numpy_generator
+from pasdedeux.data import copies
+from pasdedeux.data.canonical import Heading, canonical_pose, pose_heading
+from pasdedeux.data.copies import SMPL_HIPS, CopySettings
+from pasdedeux.data.dance import GENRES, Dance
+from pasdedeux.data.paired import Corpus, Paired, checksum, paired
+from pasdedeux.data.scale import Scale
+from pasdedeux.data.splits import SHARES, held_out, together
+from pasdedeux.data.windows import places
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Which dances, and how they are cut.
+
+    frames: T, 75 in the paper. stride: frames between windows of training; valid and test windows
+    do not overlap. genres: only these, all when empty. most_windows: of training, drawn evenly from
+    all; None for all.
+    """
+
+    corpus: Corpus = "auto"
+    dances_a_genre: int = 3  # of the synthetic corpus
+    seed: int = 0  # of the synthetic corpus
+    genres: tuple[str, ...] = ()
+    frames: int = 75
+    stride: int = 10
+    most_windows: int | None = None
+    copies: CopySettings = field(default_factory=CopySettings)
+
+    def __post_init__(self) -> None:
+        refuse(
+            self.frames != self.copies.frames,
+            f"frames {self.frames} and those of copies {self.copies.frames} must be the same.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The windows of one part of the split; `dance` counts in `Pairs.dances`, `start` in frames.
+
+    heading: where each window stood in the world, for `data.canonical.world_pose`.
+    """
+
+    pose: Float[np.ndarray, "N T 147"]
+    music: Float[np.ndarray, "N T 53"]
+    dance: Int[np.ndarray, " N"]
+    start: Int[np.ndarray, " N"]
+    heading: Heading
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Windows for training, choosing and testing, with the dances they come from."""
+
+    settings: PairSettings
+    dances: tuple[Dance, ...]
+    split: tuple[str, ...]  # of each dance
+    parts: Mapping[str, Part]
+    left_out: Mapping[str, int]  # windows of each part with a near copy in training
+    scale: Scale
+    notice: str
+
+    @property
+    def train(self) -> Part:
+        """The windows to learn from."""
+        return self.parts["train"]
+
+    @property
+    def valid(self) -> Part:
+        """The windows to choose by."""
+        return self.parts["valid"]
+
+    @property
+    def test(self) -> Part:
+        """The windows to report on."""
+        return self.parts["test"]
+
+    @property
+    def checksum(self) -> str:
+        """A digest of everything a training can see of the data."""
+        told = [repr(self.settings), *(f"{len(part)}" for part in self.parts.values())]
+        rows = [part.start.tobytes() + part.dance.tobytes() for part in self.parts.values()]
+        return digest(checksum(self.dances), *told, *rows)
+
+
+def pairs(settings: PairSettings = PairSettings()) -> Pairs:  # noqa: B008
+    """Return the windows of the dances that `settings` names.
+
+    Raises `ValueError` when no dance is of the genres, or none is long enough for training.
+    """
+    found = paired(
+        settings.corpus,
+        genres=settings.genres or GENRES,
+        dances_a_genre=settings.dances_a_genre,
+        seed=settings.seed,
+        skip_bad=True,
+    )
+    return cut(found, settings)
+
+
+def cut(found: Paired, settings: PairSettings) -> Pairs:
+    """Return the windows of the dances given."""
+    dances = tuple(d for d in found.dances if not settings.genres or d.genre in settings.genres)
+    dances = tuple(d for d in dances if len(d.translation) >= settings.frames)
+    have = sorted({d.genre for d in found.dances})
+    refuse(not dances, f"no dance of {settings.genres} has {settings.frames} frames; have {have}.")
+    joints = [dance.joints_world for dance in dances]
+    genres = [dance.genre for dance in dances]
+    audit = copies.audit(joints, genres, hips=SMPL_HIPS, settings=settings.copies)
+    near = audit.metres < settings.copies.limit_metres
+    split = held_out(
+        together([d.group for d in dances], [d.song for d in dances]),
+        genres,
+        [len(d.translation) for d in dances],
+        [float(near[audit.dance == number].mean()) for number in range(len(dances))],
+        shares=SHARES,
+    )
+    scale = Scale.fit(d.music for d, part in zip(dances, split, strict=True) if part == "train")
+    marked = copies.marked(
+        joints, split, stride=settings.frames, hips=SMPL_HIPS, settings=settings.copies
+    )
+    parts = {"train": _train(dances, split, settings, scale)}
+    left_out = {"train": 0}
+    for name in ("valid", "test"):
+        mine = marked.part == name
+        keep = mine & marked.novel
+        parts[name] = _part(dances, marked.dance[keep], marked.start[keep], settings, scale)
+        left_out[name] = int(mine.sum() - keep.sum())
+    return Pairs(settings, dances, tuple(split), parts, left_out, scale, found.notice)
+
+
+def _train(
+    dances: tuple[Dance, ...], split: list[str], settings: PairSettings, scale: Scale
+) -> Part:
+    at = places([len(d.translation) for d in dances], settings.frames, settings.stride)
+    mine = np.flatnonzero(np.array(split)[at.sequence] == "train")
+    most = settings.most_windows
+    if most is not None and most < len(mine):
+        drawn = numpy_generator(0, "training windows").choice(mine, most, replace=False)
+        mine = np.sort(drawn)
+    refuse(not len(mine), "no dance is left to learn from; give more dances of a genre.")
+    return _part(dances, at.sequence[mine], at.start[mine], settings, scale)
+
+
+def _part(
+    dances: tuple[Dance, ...],
+    dance: Int[np.ndarray, " N"],
+    start: Int[np.ndarray, " N"],
+    settings: PairSettings,
+    scale: Scale,
+) -> Part:
+    T = settings.frames
+    pose, music = np.zeros((0, T, 147), np.float32), np.zeros((0, T, 53), np.float32)
+    if len(dance):
+        where = list(zip(dance, start, strict=True))
+        pose = np.stack([dances[d].pose[s : s + T] for d, s in where])
+        music = scale.apply(np.stack([dances[d].music[s : s + T] for d, s in where]))
+    heading = pose_heading(pose)
+    return Part(canonical_pose(pose, heading), music, dance, start, heading)

@@ -1,0 +1,111 @@
+"""Rhythm of a sound: how strongly something begins at each moment, the tempo, onsets and beats.
+
+All of it is read from the onset strength, whose value k belongs to second k / `rate_hz`; times are
+in seconds from the first sample. The estimates are librosa's. `C` frequency bins, `N` moments, `K`
+onsets or beats.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pasdedeux.base.checks import refuse
+from pasdedeux.music.spectrum import WINDOW_SAMPLES
+
+
+def onset_strength(
+    magnitude: Float[np.ndarray, "N C"], sample_rate_hz: int, hop_samples: int
+) -> Float[np.ndarray, " N"]:
+    """Return the mean rise in decibels over 128 mel bands from one moment to the next.
+
+    `magnitude` is a short-time spectrum with windows of 2048 samples around every `hop_samples`-th
+    sample. Equal to `librosa.onset.onset_strength` of the sound, if it is that sound's spectrum.
+    """
+    import librosa
+
+    power = np.square(magnitude).T
+    mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
+    return librosa.onset.onset_strength(
+        S=librosa.power_to_db(mel),
+        sr=sample_rate_hz,
+        n_fft=WINDOW_SAMPLES,
+        hop_length=hop_samples,
+    )
+
+
+def onset_seconds(strength: Float[np.ndarray, " N"], rate_hz: float) -> Float[np.ndarray, " K"]:
+    """Return when notes or strokes begin: the peaks of the onset strength."""
+    import librosa
+
+    _check(strength, rate_hz)
+    if not strength.any():
+        return np.zeros(0)
+    peaks = librosa.onset.onset_detect(onset_envelope=strength, sr=rate_hz, hop_length=1)
+    return peaks / rate_hz
+
+
+def tempo_bpm(
+    strength: Float[np.ndarray, " N"],
+    rate_hz: float,
+    *,
+    start_bpm: float = 120.0,
+    tempo_octaves: float = 1.0,
+) -> float:
+    """Return the tempo in beats a minute, 0 when nothing ever begins.
+
+    It is the best period of the autocorrelation under a prior: the logarithm of the tempo is normal
+    around `start_bpm` with a standard deviation of `tempo_octaves`. A wide prior leaves half and
+    double tempo open; name the style's tempo and a narrow one (0.15) where it is known.
+    """
+    import librosa
+
+    _check(strength, rate_hz)
+    refuse(
+        not (start_bpm > 0 and tempo_octaves > 0),
+        f"start_bpm and tempo_octaves must be above 0, got {start_bpm} and {tempo_octaves}.",
+    )
+    if not strength.any():
+        return 0.0
+    found = librosa.feature.tempo(
+        onset_envelope=strength,
+        sr=rate_hz,
+        hop_length=1,
+        start_bpm=start_bpm,
+        std_bpm=tempo_octaves,
+    )
+    return float(found[0])
+
+
+def beat_seconds(
+    strength: Float[np.ndarray, " N"], rate_hz: float, bpm: float
+) -> Float[np.ndarray, " K"]:
+    """Return the beats: strong moments, about 60 / `bpm` seconds apart (dynamic programming)."""
+    import librosa
+
+    _check(strength, rate_hz)
+    if not strength.any():
+        return np.zeros(0)
+    refuse(not bpm > 0, f"bpm must be above 0, got {bpm}; take it from tempo_bpm.")
+    _, beats = librosa.beat.beat_track(onset_envelope=strength, sr=rate_hz, hop_length=1, bpm=bpm)
+    return beats / rate_hz
+
+
+def on_frames(
+    seconds: Float[np.ndarray, " K"], frames: int, rate_hz: float
+) -> Bool[np.ndarray, " T"]:
+    """Return which of `frames` frames hold an event: the nearest to it, of two the earlier.
+
+    The earlier, because a stroke is heard up to one step of the spectrum late. Events past the last
+    frame are left out.
+    """
+    marked = np.zeros(frames, dtype=bool)
+    tie = 0.5 + 1e-6  # the small share: a tie need not be exact in binary
+    nearest = np.ceil(seconds * rate_hz - tie).astype(int)
+    marked[nearest[nearest < frames]] = True
+    return marked
+
+
+def _check(strength: Float[np.ndarray, " N"], rate_hz: float) -> None:
+    """Refuse a strength that is empty or not finite, and a rate that is not above 0."""
+    refuse(not rate_hz > 0, f"rate_hz must be above 0, got {rate_hz}.")
+    fine = len(strength) and np.isfinite(strength).all()
+    refuse(not fine, "strength must hold finite values; was the sound finite?")
