@@ -86,7 +86,7 @@ def test_they_equal_plain_librosa(rate):
 
 
 def test_the_layout_is_that_of_the_paper():
-    assert [MFCC, DELTA, CHROMA] == [slice(0, 20), slice(20, 40), slice(40, 52)]
+    assert [slice(0, 20), slice(20, 40), slice(40, 52)] == [MFCC, DELTA, CHROMA]
     assert BEAT == 52
     found = features(song(6.0))
     assert np.isfinite(found.frames).all()
