@@ -83,6 +83,12 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         minutes={"quick": 0.7, "laptop": 5.0, "gpu": 5.0, "paper": 5.0},
     ),
     Notebook(
+        "05_fitting_bodies",
+        outputs=("dual/table_fit.csv", "dual/fit_errors.png"),
+        corpora=("tang",),
+        minutes={"quick": 0.5, "laptop": 4.0, "gpu": 4.0, "paper": 4.0},
+    ),
+    Notebook(
         "20_fusiongan",
         outputs=("fusion/curves_fusion.png", "fusion/curves_validation.png"),
         corpora=("wjazzd",),
