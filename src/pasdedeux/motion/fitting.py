@@ -5,8 +5,9 @@ fit in space, in the manner of MoSh (Loper et al. 2014): every point sits at a c
 place on one joint of a body whose bones have learned lengths. `losses` says what is minimised.
 
 First bones and places, over some frames of the dance; then, with these fixed, the rotations of all
-frames at once. Each frame is seen from its own pelvis, found from hips and shoulders, so that a
-dance that is turned or carried elsewhere has the same fit, turned and carried.
+frames at once, from limbs aimed along their points. Each frame is seen from its own pelvis, found
+from hips and shoulders, so that a dance that is turned or carried elsewhere has the same fit,
+turned and carried.
 
 What points cannot show stays near the body at rest: hands and toes, the twist of ankle and wrist,
 the nod of the head (its two points lie on the axis), how a bend is shared along the spine and
@@ -49,7 +50,7 @@ HOLDS = {  # pull towards the body at rest, weakest where the points show the jo
     "spine2": 1.2e-3, "spine3": 1.2e-3, "ankle": 3e-3, "collar": 6e-3, "neck": 2e-2, "head": 2e-2,
     "wrist": 2e-2, "foot": 3e-2, "hand": 3e-2,
 }  # fmt: skip
-HINGES = {"knee": (0, 1e-2), "elbow": (1, 1e-2)}  # an axis that hardly moves: x, y; and the pull
+HINGES = {"knee": (0, 1e-2), "elbow": (1, 1e-2)}  # the axis a hinge turns about, x or y: held still
 LIMITS_DEGREES = {
     "spine1": 35, "spine2": 35, "spine3": 35, "neck": 45, "head": 60, "collar": 40, "ankle": 75,
     "foot": 45, "wrist": 80, "elbow": 150, "knee": 150,

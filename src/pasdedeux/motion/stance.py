@@ -3,6 +3,7 @@
 Frame of reference: right-handed, y up, metres. `T` frames, `N` points, `J` joints.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -95,16 +96,21 @@ def aimed(
     does. `points_seen` are as the frame of the pelvis sees them.
     """
     names = body.names
+    carriers = [body.index(joint) for joint in points.joints]
+    rest = body.rest_joints()[carriers] + points.offsets_metres
     turns = torch.eye(3, dtype=torch.float64).repeat(len(points_seen), len(names), 1, 1)
     for side in ("left", "right"):
         for limb, forward in LIMBS.items():
             first, second, third = (f"{side}_{name}" for name in limb)
-            bones = [_unit(body.offsets_metres[names.index(name)]) for name in (second, third)]
-            places = [points_seen[:, points.index(name)] for name in (first, second, third)]
+            here = [points.index(name) for name in (first, second, third)]
+            bones = [_unit(rest[b] - rest[a]) for a, b in pairwise(here)]
+            places = [points_seen[:, place] for place in here]
             upper = _least(bones[0], _unit(places[1] - places[0]))
             lower = np.einsum("tji,tj->ti", upper, _unit(places[2] - places[1]))
             bent = np.array([0.0, 0.0, forward])
-            angle = np.arctan2(lower @ np.cross(bones[0], bent), (lower @ bent).clip(0) + STRAIGHT)
+            moved = lower - bones[1]  # from where it is at rest, where legs are not quite straight
+            along = (moved @ bent).clip(0) + STRAIGHT
+            angle = np.arctan2(moved @ np.cross(bones[0], bent), along)
             twist = matrix_from_axis_angle(torch.tensor(angle[:, None] * bones[0])).numpy()
             upper, lower = upper @ twist, np.einsum("tji,tj->ti", twist, lower)
             turns[:, names.index(first)] = torch.tensor(upper)
