@@ -134,11 +134,12 @@ class Piece:
 def styles() -> Mapping[str, Style]:
     """Return every style of `band.toml` by its name."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    listed = ("bpm", "progressions", "bass", "comp_voice", "lead", "lead_voice", "grooves")
-    return {
-        name: Style(**{k: tuple(v) if k in listed else v for k, v in row.items()})
-        for name, row in table.items()
-    }
+    found = {}
+    for name, row in table.items():
+        lists = {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+        low, high = row["bpm"]
+        found[name] = Style(**{**row, **lists, "bpm": (float(low), float(high))})
+    return found
 
 
 def chord(numeral: str, key: Chord) -> Chord:
@@ -150,7 +151,7 @@ def chord(numeral: str, key: Chord) -> Chord:
     return Chord(root % 12, "major" if name.isupper() else "minor")
 
 
-def composed(style: str, *, seconds: float, generator: np.random.Generator) -> Piece:
+def composed(style: str, *, seconds: float | int, generator: np.random.Generator) -> Piece:
     """Return a piece in `style` of `seconds`, every choice drawn from `generator`."""
     kind = styles()[choice("style", style, styles())]
     refuse(not 1 <= seconds < 3600, f"seconds must be from 1 to 3600, got {seconds}.")
@@ -227,7 +228,7 @@ class _Clock:
         self.beats = times - times[kind.beats_per_bar] + first
         self.kind, self.generator = kind, generator
 
-    def seconds(self, step: float) -> float:
+    def seconds(self, step: int) -> float:
         """Return the moment of `step`, counted from the bar before the first, with its swing."""
         beat, unit = step / STEPS_PER_BEAT, self.kind.swing_unit / STEPS_PER_BEAT * 2
         place, inside = divmod(beat, unit)
@@ -236,7 +237,7 @@ class _Clock:
         swung = inside * late / 0.5 if inside < 0.5 else late + (inside - 0.5) * (1 - late) / 0.5
         return float(np.interp(unit * (place + swung), np.arange(len(self.beats)), self.beats))
 
-    def moment(self, step: float) -> float:
+    def moment(self, step: int) -> float:
         """Return when a player who is not a machine plays `step`."""
         return self.seconds(step) + self.kind.loose * float(self.generator.standard_normal())
 
