@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pasdedeux.music import band
-from pasdedeux.music.band import Chord, chord, composed, played, styles
+from pasdedeux.music.band import composed, played
+from pasdedeux.music.style import Chord, chord, styles
 from pasdedeux.music.timbre import DRUMS, VOICES, drum, note
 
 STYLES = tuple(styles())
