@@ -72,7 +72,10 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 0.7, "gpu": 0.7, "paper": 1.0},
     ),
-    Notebook("03_sinkhorn", minutes={"quick": 0.5, "laptop": 0.5, "gpu": 0.5, "paper": 0.5}),
+    Notebook("03_sinkhorn", minutes={"quick": 0.4, "laptop": 0.4, "gpu": 0.4, "paper": 0.4}),
+    Notebook(
+        "04_gromov_wasserstein", minutes={"quick": 0.6, "laptop": 0.6, "gpu": 0.6, "paper": 0.6}
+    ),
     Notebook(
         "02_dance_and_music_data",
         outputs=(
