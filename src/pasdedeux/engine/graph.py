@@ -87,7 +87,7 @@ def resources(notebook: Notebook, profile: str) -> dict[str, int]:
 
 
 def _corpora(notebook: Notebook) -> list[str]:
-    """Return for each found corpus that `notebook` reads a digest of its files, by name and size."""
+    """Return for each found corpus of `notebook` a digest of its files, by name and size."""
     told = []
     for name in notebook.corpora:
         folder = sources.found(name)
