@@ -72,13 +72,13 @@ def test_on_beat_tells_which_beats_are_met():
 
 
 def test_the_share_off_the_beat_is_the_share_asked_for():
-    late = [~_dance(g, i, off_beat=0.3).truth.on_beat for g in GENRES for i in (0, 1)]
-    assert np.concatenate(late).mean() == pytest.approx(0.3, abs=0.08)
+    late = [~_dance(g, i, off_beat=0.3).truth.on_beat for g in GENRES[::2] for i in (0, 3)]
+    assert np.concatenate(late).mean() == pytest.approx(0.3, abs=0.12)
 
 
 def test_another_song_of_the_genre_is_met_by_chance_only():
     own, other, chance = [], [], []
-    for genre in GENRES:
+    for genre in GENRES[1::2]:
         made, stranger = _dance(genre, 0, off_beat=0.0), _dance(genre, 4, off_beat=0.0)
         assert made.song != stranger.song
         own.append(_hits(made, made.truth.beat_seconds).mean())
@@ -148,7 +148,7 @@ def _accuracy(features, genres, keep_together):
 
 @pytest.mark.slow
 def test_a_simple_classifier_knows_the_genre_from_the_dance_and_from_the_sound():
-    made = list(synthetic.dances(6, seed=2, seconds=11.0, sample_rate_hz=LOW_RATE_HZ))
+    made = list(synthetic.dances(6, seed=2, seconds=8.0, sample_rate_hz=LOW_RATE_HZ))
     bodies = [_joints(one) for one in made]
     bodies = [joints - joints[:1, :1] * [1, 0, 1] for joints in bodies]
     motion = [np.append(np.sqrt(kinetic(j, HZ)), geometric(j, HZ)) for j in bodies]
@@ -176,9 +176,10 @@ def test_kin_share_a_song_or_a_choreography_and_nothing_else():
 
 def test_a_dance_is_the_same_whatever_else_is_made():
     alone = _dance("Tango", 2, seed=5)
-    among = [one for one in synthetic.dances(3, seed=5, seconds=17, sample_rate_hz=LOW_RATE_HZ)]
-    same = next(one for one in among if one.name == "SYN_T_2")
-    assert len(among) == 3 * 14
+    settings = {"genres": ("Waltz", "Tango"), "sample_rate_hz": LOW_RATE_HZ}
+    among = {one.name: one for one in synthetic.dances(3, seed=5, seconds=17, **settings)}
+    assert list(among) == [f"SYN_{code}_{index}" for code in "WT" for index in range(3)]
+    same = among["SYN_T_2"]
     for field in ("sound", "translation", "rotations", "offsets_metres"):
         assert getattr(alone, field).tobytes() == getattr(same, field).tobytes()
     other = _dance("Tango", 2, seed=6)

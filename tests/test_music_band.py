@@ -102,22 +102,22 @@ def test_a_beat_tracker_finds_the_beats_of_nearly_every_style():
 
     scores = {}
     for style in STYLES:
-        piece = _piece(style, seconds=20.0)
+        piece = _piece(style, seconds=17.0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            strength = librosa.onset.onset_strength(y=_sound(piece), sr=RATE_HZ, hop_length=256)
+            sound = _sound(piece, rate_hz=22_050)
+            strength = librosa.onset.onset_strength(y=sound, sr=22_050)
+            usual = float(np.mean(styles()[style].bpm))
+            bpm = librosa.feature.tempo(
+                onset_envelope=strength, sr=22_050, start_bpm=usual, std_bpm=0.15
+            )
             _, found = librosa.beat.beat_track(
-                onset_envelope=strength,
-                sr=RATE_HZ,
-                hop_length=256,
-                bpm=float(np.mean(styles()[style].bpm)),
-                units="time",
-                trim=False,
+                onset_envelope=strength, sr=22_050, bpm=float(bpm[0]), units="time", trim=False
             )
         near = np.abs(piece.beat_seconds[:, None] - found[None]) < 0.07
         recall, precision = near.any(axis=1).mean(), near.any(axis=0).mean()
         scores[style] = 2 * recall * precision / max(recall + precision, 1e-9)
-    assert sum(score > 0.9 for score in scores.values()) >= 12, scores
+    assert sum(score > 0.9 for score in scores.values()) >= 13, scores
 
 
 def test_the_same_generator_plays_the_same_piece_and_another_one_another():
