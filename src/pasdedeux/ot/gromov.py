@@ -97,41 +97,42 @@ def gromov(
         if start is None:
             start = a[..., :, None] * b[..., None, :] / a.sum(-1)[..., None, None]
         symmetric = not torch.is_grad_enabled() and torch.equal(D, D.mT) and torch.equal(C, C.mT)
-        how = {"epsilon": epsilon, "symmetric": symmetric, "steps": steps}
         if gradient == "envelope" and backend.small(D, C, start):
-            found = _compiled(D, C, a, b, start, **how)
+            settings = (2 / epsilon, symmetric, steps.outer, steps.inner, float(steps.tolerance))
+            found = Descent(*backend.descent(D, C, a, b, start, settings=settings))
         else:
-            found = descent(D, C, a, b, start, **how)
+            found = _descent(D, C, a, b, start, (epsilon, symmetric, steps))
     value = found.value
     if gradient == "envelope":
         value = _ValueOfPlan.apply(D, C, found.plan, value)
     objective = value + epsilon * found.divergence
-    return Gromov(found.plan, value, objective, found.gap, found.change, found.steps)
+    return Gromov(found.plan, value, objective, found.gap, found.change, int(found.steps))
 
 
 class Descent(NamedTuple):
-    """Where mirror descent ended; `divergence` is KL(plan | a b^T), the rest as in `Gromov`."""
+    """Where mirror descent ended: KL(plan | a b^T) as `divergence`, the rest as in `Gromov`."""
 
     plan: Float[Tensor, "*B N M"]
     value: Float[Tensor, "*B"]
     divergence: Float[Tensor, "*B"]
     gap: Float[Tensor, "*B"]
     change: Float[Tensor, "*B"]
-    steps: int
+    steps: int | Tensor
 
 
-def descent(
-    D: Float[Tensor, "*B N N"],
-    C: Float[Tensor, "*B M M"],
-    a: Float[Tensor, "*B N"],
-    b: Float[Tensor, "*B M"],
-    start: Float[Tensor, "*B N M"],
-    *,
-    epsilon: float,
-    symmetric: bool,
-    steps: Steps,
+def _descent(
+    D: Tensor,
+    C: Tensor,
+    a: Tensor,
+    b: Tensor,
+    start: Tensor,
+    settings: tuple[float, bool, Steps],
 ) -> Descent:
-    """Return the end of projected mirror descent; `symmetric` promises that D and C are."""
+    """Return the end of projected mirror descent in torch, on any device.
+
+    The settings are epsilon, whether D and C are known to be symmetric, and the steps.
+    """
+    epsilon, symmetric, steps = settings
     log_a, log_b, mass, plan, column = a.log(), b.log(), a.sum(-1), start, None
     for done in range(1, steps.outer + 1):  # noqa: B007
         cross = 2 * (D @ plan @ C) if symmetric else D @ plan @ C.mT + D.mT @ plan @ C
@@ -149,23 +150,6 @@ def descent(
     divergence = (plan * (log_plan - log_a[..., :, None] - log_b[..., None, :])).sum((-2, -1))
     value = (tensor_product(D, C, plan) * plan).sum((-2, -1))
     return Descent(plan, value, divergence, gap(plan, a, b), change, done)
-
-
-def _compiled(
-    D: Tensor,
-    C: Tensor,
-    a: Tensor,
-    b: Tensor,
-    start: Tensor,
-    *,
-    epsilon: float,
-    symmetric: bool,
-    steps: Steps,
-) -> Descent:
-    """Return the same as `descent`, which is the reference, sooner."""
-    settings = (2 / epsilon, steps.outer, steps.inner, float(steps.tolerance))
-    *found, done = backend.descent(D, C, a, b, start, symmetric=symmetric, settings=settings)
-    return Descent(*found, int(done.max()))
 
 
 def tensor_product(
