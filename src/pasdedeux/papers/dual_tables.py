@@ -42,7 +42,7 @@ def beat_alignment(dances: Sequence[Dance]) -> list[Measurement]:
     rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     corpora: dict[str, set[str]] = defaultdict(set)
     for dance in dances:
-        danced = beats.beat_seconds(dance.joints_world, RATE_HZ)
+        danced = beats.beat_seconds(dance.joints_world, float(RATE_HZ))
         if not len(danced) or not len(dance.beat_seconds):
             continue
         found = rhythm.alignment(dance.beat_seconds, danced, dance.seconds)
