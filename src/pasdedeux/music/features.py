@@ -95,7 +95,8 @@ def features(
     hop, hops = settings.hop_samples, settings.hops_per_frame
     whole = spectrum(sound, hop)
     magnitude = np.abs(whole)
-    harmonic = waveform(whole * harmonic_mask(magnitude), hop, len(sound))
+    whole *= harmonic_mask(magnitude)
+    harmonic = waveform(whole, hop, len(sound))
     struck = np.abs(spectrum(sound - harmonic, hop))
     strength = rhythm.onset_strength(struck, settings.sample_rate_hz, hop)
     steps_hz = float(RATE_HZ * hops)
