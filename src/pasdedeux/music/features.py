@@ -3,8 +3,8 @@
 20 Mel-frequency cepstral coefficients, their 20 slopes, 12 chroma of the harmonic part and 1 for a
 beat found in the percussive part, at exactly 25 frames a second. The paper names librosa and no
 parameters: they are librosa's defaults here, and the result equals its plain calls. What differs
-is the work: one short-time spectrum serves the cepstrum, the separation and, by linearity, both
-parts, and the separation is compiled (`music.harmonic`).
+is the work: one short-time spectrum serves the cepstrum and the separation, which is compiled
+(`music.harmonic`), and only the harmonic part is transformed back: the percussive part is the rest.
 
 Frame t is centred on second t / 25. `S` samples, `T` frames, `C` frequency bins.
 """
@@ -55,6 +55,11 @@ class FeatureSettings:
             rate % RATE_HZ or not LOWEST_HZ <= rate <= HIGHEST_HZ,
             f"sample_rate_hz must be a multiple of {RATE_HZ} from {LOWEST_HZ} to {HIGHEST_HZ}, "
             f"such as 24000 or 48000, got {rate}.",
+        )
+        refuse(
+            self.hop_samples < WINDOW_SAMPLES // 8,
+            f"sample_rate_hz / {RATE_HZ} samples must split into steps of {WINDOW_SAMPLES // 8} to "
+            f"{WINDOW_SAMPLES // 4}, got {rate} Hz; take a usual rate, such as 24000 or 48000.",
         )
         for name in ("start_bpm", "tempo_octaves"):
             value = getattr(self, name)
