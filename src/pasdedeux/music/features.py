@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pasdedeux.base import source, stored
+from pasdedeux.base import quiet, source, stored
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
 from pasdedeux.music import recording, rhythm
@@ -167,7 +167,7 @@ def _checked(sound: Float[np.ndarray, " S"], settings: FeatureSettings) -> np.nd
 
 def _timbre(magnitude: Float[np.ndarray, "T C"], sample_rate_hz: int) -> np.ndarray:
     """Return 20 Mel-frequency cepstral coefficients and their slopes, T x 40."""
-    import librosa  # here, because it is slow to import
+    librosa = quiet.librosa()
 
     power = np.square(magnitude).T
     mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
