@@ -22,8 +22,7 @@ from collections.abc import Callable
 import numpy as np
 import ot
 import torch
-from torch import Tensor
-from transport_peers import (
+from peers.transport_peers import (
     EPSILON,
     INNER,
     ITERATIONS,
@@ -38,6 +37,7 @@ from transport_peers import (
     pot_loop,
     pot_value,
 )
+from torch import Tensor
 
 from pasdedeux.base.seeding import generator
 from pasdedeux.ot import backend, costs
