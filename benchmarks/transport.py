@@ -22,8 +22,7 @@ from collections.abc import Callable
 import numpy as np
 import ot
 import torch
-from torch import Tensor
-from transport_peers import (
+from peers.transport_peers import (
     EPSILON,
     INNER,
     ITERATIONS,
@@ -38,6 +37,7 @@ from transport_peers import (
     pot_loop,
     pot_value,
 )
+from torch import Tensor
 
 from pasdedeux.base.seeding import generator
 from pasdedeux.ot import backend, costs
@@ -114,7 +114,7 @@ def matching(count: int, m: int) -> None:
     def ours(steps: Steps) -> Call:
         return lambda: gromov(D, C, epsilon=EPSILON, steps=steps)
 
-    ott = ott_plans(D, C) if m <= 64 else None
+    ott = ott_plans(D, C) if m <= 256 else None
     told = [f"POT {off(np.stack(pot_loop(*(each[-1:] for each in arrays))))}"]
     told += [f"our float32 {off(ours(ALL_STEPS)().plan)}"] + ([f"ott {off(ott())}"] if ott else [])
     print(f"GW m={m} B={count}; plan x m^2 from our float64: {', '.join(told)}")

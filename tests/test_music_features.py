@@ -162,6 +162,8 @@ def test_what_makes_no_sense_is_refused():
     for rate in (24_010, 8_000, 96_000, 0):
         with pytest.raises(ValueError, match=f"multiple of 25 .*such as 24000.* got {rate}"):
             FeatureSettings(rate)
+    with pytest.raises(ValueError, match="must split into steps of 256 to 512, got 33025 Hz"):
+        FeatureSettings(33_025)  # 1321 samples a frame, a prime
     with pytest.raises(ValueError, match=r"start_bpm must be above 0, got 0\.0"):
         FeatureSettings(start_bpm=0.0)
     with pytest.raises(ValueError, match="tempo_octaves must be above 0, got inf"):

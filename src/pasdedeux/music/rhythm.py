@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import irfft, next_fast_len, rfft
 
+from pasdedeux.base import quiet
 from pasdedeux.base.checks import refuse
 from pasdedeux.music.spectrum import WINDOW_SAMPLES
 
@@ -24,7 +25,7 @@ def onset_strength(
     `magnitude` is a short-time spectrum with windows of 2048 samples around every `hop_samples`-th
     sample. Equal to `librosa.onset.onset_strength` of the sound, if it is that sound's spectrum.
     """
-    import librosa
+    librosa = quiet.librosa()
 
     power = np.square(magnitude).T
     mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
@@ -38,7 +39,7 @@ def onset_strength(
 
 def onset_seconds(strength: Float[np.ndarray, " N"], rate_hz: float) -> Float[np.ndarray, " K"]:
     """Return when notes or strokes begin: the peaks of the onset strength."""
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     if not strength.any():
@@ -61,7 +62,7 @@ def tempo_bpm(
     wide prior leaves half and double tempo open; where the style's tempo is known, name it and a
     narrow one (0.15).
     """
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     refuse(
@@ -101,7 +102,7 @@ def beat_seconds(
     strength: Float[np.ndarray, " N"], rate_hz: float, bpm: float
 ) -> Float[np.ndarray, " K"]:
     """Return the beats: strong moments, about 60 / `bpm` seconds apart (dynamic programming)."""
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     if not strength.any():

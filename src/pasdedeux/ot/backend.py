@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LARGEST = 64  # points on either side up to which compiled loops beat products of matrices
+LARGEST = 256  # points on either side up to which loops in one thread clearly beat torch
 WORTH_A_THREAD = 4_000_000  # matrix entries times iterations: about a millisecond
 _ALLOWED = ContextVar("compiled", default=True)
 

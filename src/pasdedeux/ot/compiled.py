@@ -1,6 +1,6 @@
 """Transport between few points, compiled: the steps of `sinkhorn` and `gromov` in plain loops.
 
-One problem after the other, each small enough to stay in the fastest cache. `backend` calls this
+One problem after the other, each small enough to stay in a fast cache. `backend` calls this
 for a batch. Two things differ from the code in torch, neither of them in exact arithmetic:
 
 - the kernel is exponentiated once a projection and stays as it is while the scalings move, unless
