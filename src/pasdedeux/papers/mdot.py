@@ -125,7 +125,9 @@ def relational(
     loss cannot be lowered by shrinking all dances.
     """
     C, D = song_cost(*songs), dance_cost(*generated, every=settings.every)
-    refuse(not float(D.detach().mean()) > 0, "all generated dances are one; lower the learning rate.")
+    refuse(
+        not float(D.detach().mean()) > 0, "all generated dances are one; lower the learning rate."
+    )
     unit = 2 * settings.epsilon_gromov / len(C)
     return gromov(D / D.detach().mean(), C / C.mean(), epsilon=unit, steps=PRINTED_STEPS).value
 
