@@ -1,33 +1,31 @@
 """Ren et al. (2020), "Self-supervised Dance Video Synthesis": a GAN with a perceptual loss.
 
-A generator hears music through a recurrent network, joins noise and makes a pose a frame. It is
-judged by a local critic (5 frames at a time, 3 apart) and by a critic of the whole sequence with
-its music, and compared with the true dance in four ways:
+A generator hears music through a recurrent network, joins noise and makes a pose a frame. It has
+to convince a local critic (5 frames at a time, 3 apart) and a critic of the whole sequence with its
+music, and to come near the true dance in three ways:
 
     L_G = L_local + L_sequence + |features of the sequence critic|_1 + 200 |pose|_1 + L_perceptual,
 
-L_perceptual being the L1 distance of all layers of a graph network (ST-GCN) that was first taught
-to tell the genres of dances. Both critics learn by cross-entropy; that of the sequence has a
-gradient penalty on its probability. Sizes, weights and rates are those of the released code. What
-was adapted:
+the last being the L1 distance of all layers of a graph network (ST-GCN) that was first taught to
+tell the genres of dances. Both critics learn by cross-entropy; that of the sequence has a gradient
+penalty on its probability. Sizes, weights and rates are the released code's. What was adapted:
 
 | original                             | here                                                      |
 |--------------------------------------|-----------------------------------------------------------|
-| 0.1 s of waveform a frame, strided   | 53 features a frame, two layers of convolution of width 1 |
-| convolutions                         |                                                           |
+| 0.1 s of waveform a frame, convolved | 53 features a frame, two layers of convolution of width 1 |
 | 18 joints in the picture, tanh       | poses of 147 numbers, rotations made orthonormal          |
-| critics and ST-GCN see joints        | so they do: the 24 of the body in space, in metres        |
-| 50 frames at 10 a second             | the windows of every other system                         |
-| ST-GCN taught on 16 classes (given)  | taught here on the genres of the training windows         |
-| steps stretched to as many frames,   | the last step repeated, all of time averaged: equal on    |
-| time flattened                       | every device, for any length                              |
+| critics and ST-GCN see those joints  | they see the 24 joints of the body in space, in metres    |
+| 50 frames at 10 a second             | the windows of every other system; critics average time   |
+| ST-GCN of 16 classes, given          | taught here on the genres of the training windows         |
 | pose and music joined by convolution | by a linear layer                                         |
+| no clipping                          | gradients are clipped as in every system                  |
 
 The first pose is not used by design, neither there nor here: of it, only place and heading enter,
 as the frame of reference of the window. What varies from dance to dance is the noise.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -40,7 +38,14 @@ from pasdedeux.base.seeding import generator, number
 from pasdedeux.data.dance import GENRES
 from pasdedeux.data.pairs import Pairs, PairSettings
 from pasdedeux.motion import skeleton
-from pasdedeux.nn.dance_critics import Hearing, LocalCritic, SequenceCritic, gradient_penalty
+from pasdedeux.nn.dance_critics import (
+    Hearing,
+    LocalCritic,
+    SequenceCritic,
+    against,
+    apart,
+    gradient_penalty,
+)
 from pasdedeux.nn.graph import GraphNetwork
 from pasdedeux.nn.pose import POSE, joints, orthonormal
 from pasdedeux.nn.seeded import seeded
@@ -59,7 +64,6 @@ SYSTEM = "ren2020"
 NOISE_SD = 0.33
 BLOCKS = 3  # residual blocks of the generator
 PERCEPTUAL = (20.0, 5.0)  # weights of the first layers of the ST-GCN; 1 for every other
-Scalar = Float[Tensor, ""]
 
 
 @dataclass(frozen=True)
@@ -164,16 +168,16 @@ class Generator(nn.Module):
         return orthonormal(self.poses(known.flatten(0, 1)).unflatten(0, known.shape[:2]))
 
 
-def apart(one: list[Tensor], other: list[Tensor], weights: tuple[float, ...] = ()) -> Scalar:
-    """Return the sum over layers of their mean L1 distance; 1 for layers without a weight."""
-    every = [*weights[: len(one)], *(1.0 for _ in one[len(weights) :])]
-    terms = [w * (a - b).abs().mean() for w, a, b in zip(every, one, other, strict=True)]
-    return torch.stack(terms).sum()
+class Seen(NamedTuple):
+    """Dances as poses, and the joints that the critics see."""
+
+    pose: Float[Tensor, "B T 147"]
+    bodies: Float[Tensor, "B T 24 3"]
 
 
-def against(logits: Tensor, target: float) -> Scalar:
-    """Return the cross-entropy of `logits` with all labels `target`."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+def seen(pose: Float[Tensor, "B T 147"]) -> Seen:
+    """Return dances with their joints."""
+    return Seen(pose, joints(pose))
 
 
 def frozen(module: nn.Module, still: bool = True) -> nn.Module:
@@ -238,12 +242,11 @@ class Ren:
         noise = made.drawn(music, generator(self.seed, "noise", index))
         mix = torch.rand(len(at), generator=generator(self.seed, "mix", index)).to(music)
         with seeded(number(self.seed, "dropout", index)):
-            danced = made(music, noise)
-            real, fake = joints(pose), joints(danced)
-            found = self._update("generator", self.generator_losses(music, pose, danced))
-            found |= self._update("local", self.local_losses(real, fake.detach()))
-            losses = self.sequence_losses(music, real, fake.detach(), mix)
-            return found | self._update("sequence", losses)
+            true, danced = seen(pose), seen(made(music, noise))
+            found = self._update("generator", self.generator_losses(music, true, danced))
+            real, fake = true.bodies, danced.bodies.detach()
+            found |= self._update("local", self.local_losses(real, fake))
+            return found | self._update("sequence", self.sequence_losses(music, real, fake, mix))
 
     def _update(self, name: str, losses: dict[str, Tensor]) -> dict[str, float]:
         s = self.settings
@@ -253,16 +256,16 @@ class Ren:
         found = update(self.optimizers[name], losses, clip=s.clip, weights=weights)
         return {f"{name} {loss}": value for loss, value in found.items()}
 
-    def generator_losses(self, music: Tensor, pose: Tensor, danced: Tensor) -> dict[str, Tensor]:
+    def generator_losses(self, music: Tensor, true: Seen, danced: Seen) -> dict[str, Tensor]:
         """Return the five terms of L_G; the critics are held still meanwhile."""
         local, sequence = (frozen(self.modules[name]) for name in ("local", "sequence"))
-        real, fake = joints(pose), joints(danced)
+        real, fake = true.bodies, danced.bodies
         maps = sequence.body.maps(fake)
         losses = {
             "local": against(local(fake), 1.0),
             "sequence": against(sequence.judged(maps, sequence.heard(music)), 1.0),
             "features": apart(maps, sequence.body.maps(real)),
-            "pose": (danced - pose).abs().mean(),
+            "pose": (danced.pose - true.pose).abs().mean(),
             "perceptual": apart(self.perceiving.maps(fake), self.perceiving.maps(real), PERCEPTUAL),
         }
         for critic in (local, sequence):

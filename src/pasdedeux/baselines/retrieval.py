@@ -1,10 +1,11 @@
 """What can be had without learning: real motion, cut from the training dances.
 
 `train` dances to each T frames of music what was danced to the training window whose music is
-nearest (Euclidean, over all frames and features as scaled); `at_random` takes any window. The
-difference between the two is what matching the music buys, and a system that learns to repeat its
-training data comes to resemble the first. Of the first pose, place and heading enter, as for every
-later window the last pose of the one before; the body jumps at every seam.
+nearest (Euclidean, over all frames and features as scaled; the first of equal ones, where several
+dances share a song); `at_random` takes any window. The difference between the two is what matching
+the music buys, and a system that learns to repeat its training data comes to resemble the first. Of
+the first pose, place and heading enter, as for every later window the last pose of the one before;
+the body jumps at every seam.
 """
 
 import torch

@@ -14,7 +14,7 @@ switch for the mask is turned round. What was adapted:
 | 16 acoustic features             | the 53 features that every system hears                      |
 | 21 joints of motion capture      | poses of 147 numbers, rotations made orthonormal at the end  |
 | windows of 120 frames            | the windows of every other system; indices count within them |
-| about 1000 epochs                | as many updates as every other system                        |
+| about 1000 epochs                | as many updates as every other system, gradients clipped     |
 
 Music and poses are brought to 0..1 over the training windows, as there, so that the threshold keeps
 its meaning. The first pose is not used by design: of it, only where it stands and which way it

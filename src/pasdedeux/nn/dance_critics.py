@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.nn.cooccurrence import Cooccurrence
@@ -100,3 +101,17 @@ def gradient_penalty(
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(chance(between).sum(), between, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def against(logits: Tensor, target: float) -> Float[Tensor, ""]:
+    """Return the cross-entropy of `logits` with all labels `target`."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def apart(
+    one: list[Tensor], other: list[Tensor], weights: tuple[float, ...] = ()
+) -> Float[Tensor, ""]:
+    """Return the sum over layers of their mean L1 distance; 1 for layers without a weight."""
+    every = [*weights[: len(one)], *(1.0 for _ in one[len(weights) :])]
+    terms = [w * (a - b).abs().mean() for w, a, b in zip(every, one, other, strict=True)]
+    return torch.stack(terms).sum()
