@@ -65,8 +65,11 @@ def test_another_key_or_kind_is_another_thing(project):
 @pytest.mark.parametrize(
     "damage",
     [
+        lambda whole: whole[: len(whole) // 2],
         lambda whole: b"",
         lambda whole: b"not a zip",
+        lambda whole: whole[:120] + bytes(40) + whole[160:],
+        lambda whole: whole[:-30] + bytes(30),
     ],
 )
 def test_a_damaged_file_is_made_anew(project, damage):

@@ -75,7 +75,8 @@ def test_table_tells_where_the_tables_are_and_prints_one(project, capsys):
 
 def test_cost_believes_sidecars_before_estimates_and_invents_nothing(project, capsys, monkeypatch):
     unknown = {"20_fusiongan": {"quick": 1.0}, "21_fusiongan_tables": {"quick": 1.0}}
-    listed = [replace(n, minutes=unknown.get(n.name, n.minutes)) for n in cost.NOTEBOOKS]
+    some = [n for n in cost.NOTEBOOKS if n.name[:2] in ("00", "01", "20", "21")]
+    listed = [replace(n, minutes=unknown.get(n.name, n.minutes)) for n in some]
     monkeypatch.setattr(cost, "NOTEBOOKS", tuple(listed))
     assert cli.main(["cost"]) == 0
     lines = capsys.readouterr().out.splitlines()

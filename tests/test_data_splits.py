@@ -149,6 +149,15 @@ def test_copied_shares_of_a_group_are_weighed():
     assert found == ["valid", "valid", "test", "train", "train"]
 
 
+def test_a_long_group_is_not_taken_for_a_copied_one():
+    found = held_out(list("abcd"), ["w"] * 4, [500, 20, 20, 100], [0.1, 0.5, 0.6, 0.9])
+    assert found == ["test", "valid", "valid", "train"]
+
+
+def test_something_is_always_left_to_train_on():
+    assert held_out(list("abc"), ["w"] * 3, [1, 1, 100], [0.1, 0.2, 0.3])[2] == "train"
+
+
 def test_a_genre_of_two_cannot_fill_three_splits():
     assert held_out(list("abcde"), list("ttccc"), [1] * 5, [0.0] * 5)[:2] == ["train", "train"]
     assert sorted(held_out(list("abc"), ["c"] * 3, [1] * 3, [0.0] * 3)) == [

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import tiny_tang
 
-from pasdedeux.data.tang_quality import DRIFT_CM, SUSPECT, flags, levelled, quality
+from pasdedeux.data.copies import TANG_HIPS
+from pasdedeux.data.tang_quality import DRIFT_CM, FEET, SUSPECT, THIGHS, flags, levelled, quality
+from pasdedeux.motion import keypoints
 
 
 def measured(points, share=1.0):
@@ -69,3 +71,14 @@ def test_many_fast_frames_or_a_wrong_length_make_the_time_base_suspect():
     assert short == f"{SUSPECT}: 0.0% of the frames are fast, the length is 2.2% off"
     (old,) = flags(clean._replace(length_share=0.561), 211, stretched=True, audio=True)
     assert old == "stretched: a first-release file of 0.561 of its length"
+
+
+def test_the_points_that_are_measured_bear_these_names():
+    names = keypoints.tang().names
+    assert [names[point] for point in FEET] == [
+        *("right_heel", "right_toe", "left_heel", "left_toe")
+    ]
+    assert [[names[point] for point in thigh] for thigh in THIGHS] == [
+        *(["right_hip", "right_knee"], ["left_hip", "left_knee"])
+    ]
+    assert [names[point] for point in TANG_HIPS] == ["left_hip", "right_hip"]

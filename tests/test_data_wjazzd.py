@@ -168,7 +168,7 @@ def test_missing_files_tell_how_to_get_them(tmp_path, project, monkeypatch):
     with pytest.raises(ValueError, match="is not here. Put score_csv.zip and df_solos.csv into"):
         wjazzd.read()
     (tmp_path / "data").mkdir()
-    with pytest.raises(ValueError, match="has no score_csv.zip. .*pasdedeux data fetch wjazzd"):
+    with pytest.raises(ValueError, match="has no score_csv.zip. .*pasdedeux data get wjazzd"):
         wjazzd.read(tmp_path / "data")
     (place(tmp_path / "data") / "df_solos.csv").unlink()
     with pytest.raises(ValueError, match="has no df_solos.csv, the table of tempi"):

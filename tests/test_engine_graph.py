@@ -108,6 +108,19 @@ def test_a_parameter_a_profile_or_other_data_rerun(project, tmp_path):
     assert _planned(project, data=tmp_path) == ["20_trains", "21_tables"]
 
 
+def test_a_corpus_counts_by_all_its_files_also_those_in_folders(tmp_path, monkeypatch):
+    inner = tmp_path / "tang" / "DANCE_W_1" / "skeletons.json"
+    inner.parent.mkdir(parents=True)
+    inner.write_text("{}")
+    monkeypatch.setenv("PASDEDEUX_DATA", str(tmp_path))
+    notebook = Notebook("02_toy", corpora=("tang",))
+    before = graph.parameters(notebook, {})["corpora"]
+    assert before[0].startswith("tang: 1 files, ")
+    assert graph.parameters(notebook, {})["corpora"] == before
+    inner.write_text("{}}")
+    assert graph.parameters(notebook, {})["corpora"] != before
+
+
 @pytest.mark.slow
 def test_a_changed_parameter_reaches_the_table_and_a_failure_keeps_the_last_good_one(project):
     seed = ("--config", 'parameters={"20_trains": {"seed": 3}}')

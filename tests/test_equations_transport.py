@@ -1,7 +1,8 @@
 """Every displayed equation of the two transport papers that this room computes, tested by its name.
 
 Dual learning of music and dance ("dual"): numbers as printed; Algorithm 1 has no number. The MDOT
-README numbers nothing, so its displayed equations count from its top:
+README numbers nothing, so its displayed equations count from its top, and the sentence that makes
+the model law a push-forward and the last line of the pipeline go by their names:
 
 1 objective of the generator, 2 Kantorovich problem, 3 set of plans, 4 discrete problem, 5 entropic
 problem, 6 and 7 the two distance functions, 8 Gromov-Wasserstein, 9 unbiased distance; then the two
@@ -18,6 +19,7 @@ from scipy.optimize import linprog, minimize
 from scipy.spatial.transform import Rotation
 
 from pasdedeux.base.seeding import generator
+from pasdedeux.nn.attention import attention
 from pasdedeux.ot import costs
 from pasdedeux.ot.gromov import PRINTED_STEPS, Steps, algorithm_1, gromov, tensor_product
 from pasdedeux.ot.sinkhorn import printed_sinkhorn, sinkhorn, unbiased_distance
@@ -42,6 +44,35 @@ def kantorovich(cost):
     rows, columns = np.kron(np.eye(m), np.ones(m)), np.kron(np.ones(m), np.eye(m))
     solved = linprog(cost.ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.full(2 * m, 1 / m))
     return solved.fun
+
+
+def test_dual_eq2_full_attention_of_a_sequence_to_itself():
+    """Z = Softmax(<SW_q, SW_k> / sqrt(D)) SW_v, position by position; no future is masked."""
+    sequence, D = normal(7, 3, name="S"), 5
+    q, k, v = (sequence @ normal(3, D, name=name) for name in ("W_q", "W_k", "W_v"))
+    found = attention(q, k, v)
+    for t in range(7):
+        powers = torch.stack([torch.exp((q[t] * k[s]).sum() / math.sqrt(D)) for s in range(7)])
+        torch.testing.assert_close(found.weights[t], powers / powers.sum())
+        torch.testing.assert_close(found.context[t], (powers / powers.sum()) @ v)
+    assert (found.weights > 0).all()
+    torch.testing.assert_close(
+        found.context, torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    )
+
+
+def test_dual_eq3_an_encoder_maps_each_sequence_to_one_vector_of_its_own_space():
+    """x -> z^x and y -> z^y of different widths; Algorithm 1 compares the two sets of vectors."""
+    music, dance = normal(2, 5, 11, 53, name="x"), normal(2, 5, 11, 147, name="y")
+    weights = normal(53, 7, name="Enc M->D") / 53, normal(147, 3, name="Enc D->M") / 147
+    z_x, z_y = ((x @ w).mean(-2) for x, w in zip((music, dance), weights, strict=True))
+    assert (z_x.shape, z_y.shape) == ((2, 5, 7), (2, 5, 3))
+    torch.testing.assert_close(z_x[1, 3], (music[1, 3] @ weights[0]).sum(0) / 11)
+    found = algorithm_1(z_y, z_x)
+    assert found.plan.shape == (2, 5, 5)
+    order = [2, 0, 4, 1, 3]
+    moved = algorithm_1(z_y, z_x[:, order])
+    torch.testing.assert_close(moved.plan, found.plan[:, :, order], atol=1e-9, rtol=0)
 
 
 def test_dual_eq4_every_point_of_a_batch_weighs_one_over_m():
@@ -108,6 +139,64 @@ def test_dual_algorithm1_constant_terms_of_e_do_not_change_the_plan():
     whole, cross = tensor_product(D, C, plan), -2 * D @ plan @ C.T
     exact = {"epsilon": 0.1, "tolerance": 1e-13, "iterations": 5000}
     torch.testing.assert_close(sinkhorn(whole, **exact).plan, sinkhorn(cross, **exact).plan)
+
+
+def objective(theta, batches, *, epsilon=0.3):
+    """OT + GW of the generator y -> theta y, where the real x are 2 y and d(y, y') = 2 |y - y'|."""
+    y, y_other, x, x_other = batches
+    fake, fake_other = theta * y, theta * y_other
+    transport = unbiased_distance((fake, fake_other), (x, x_other), cost=costs.l1, epsilon=epsilon)
+    D, C = costs.l1(fake, fake_other), 2 * costs.l1(y, y_other)
+    matching = gromov(D, C, epsilon=epsilon, steps=Steps(50, 100))
+    return transport.value + matching.value
+
+
+def toy(count=17):
+    y, y_other, x, x_other = (normal(count, 1, name=name) for name in ("y", "y'", "x", "x'"))
+    return y, y_other, 2 * x, 2 * x_other
+
+
+def test_mdot_pushforward_of_a_batch_weighs_images_by_what_falls_on_them():
+    """g # xi gives a set the weight of its preimage: transport cannot tell m points from these."""
+    y, x = normal(7, 1, name="y"), normal(5, 2, name="x")
+    generated = torch.cat([y.sign(), 2 * y.sign()], dim=1)  # two images for seven sequences
+    image = generated.unique(dim=0)
+    weight = torch.stack([(generated == one).all(1).double().mean() for one in image])
+    assert len(image) == 2
+    by_points = sinkhorn(costs.l2(generated, x), epsilon=0.3, tolerance=1e-12)
+    by_law = sinkhorn(costs.l2(image, x), weight, epsilon=0.3, tolerance=1e-12)
+    torch.testing.assert_close(by_points.value, by_law.value)
+    torch.testing.assert_close(by_points.objective, by_law.objective)
+
+
+def test_mdot_eq1_the_sum_is_least_where_law_and_shape_are_both_right():
+    batches = toy()
+    values = {theta: objective(theta, batches).item() for theta in (0.5, 1, 1.5, 2, 2.5, 3)}
+    assert min(values, key=values.get) == 2
+
+
+def test_mdot_update_descends_the_gradients_of_both_distances():
+    """theta <- theta - alpha (slope of OT) - alpha (slope of GW) lowers the sum and ends near 2."""
+    batches, theta, alpha = toy(), torch.tensor(0.5, dtype=torch.float64), 0.05
+    before = objective(theta, batches)
+    for step in range(20):
+        theta.requires_grad_()
+        (slope,) = torch.autograd.grad(objective(theta, batches), theta)
+        theta = theta.detach() - alpha * slope
+        if not step:
+            assert objective(theta, batches) < before
+    assert theta.item() == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize("cost", [costs.l1, costs.l2])
+def test_mdot_eq6_and_eq7_distances_of_a_domain_are_never_negative_and_symmetric(cost):
+    """d: S x S -> R+ and c: T x T -> R+; c for rotations is Eq. 8 of the other paper, see there."""
+    x = normal(7, 3, name="x")
+    found = cost(x, x)
+    assert (found >= 0).all()
+    torch.testing.assert_close(found, found.T)
+    assert torch.equal(found.diagonal(), torch.zeros(7, dtype=torch.float64))
+    assert (found[:, None] + found[None] - found[:, :, None] > -1e-12).all()
 
 
 def test_mdot_eq2_and_eq4_the_value_falls_to_the_linear_programme():

@@ -75,6 +75,22 @@ def test_the_strength_is_librosas():
     np.testing.assert_allclose(strength_of(sound), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("seconds", [3, 11, 30])
+def test_the_tempo_is_librosas(seconds):
+    import librosa
+
+    rng = np.random.default_rng(seconds)
+    for bpm in (60, 97, 140):
+        strength = strength_of(clicks(bpm, seconds)[0]) + rng.random(seconds * 50 + 1, "f4")
+        strength[: seconds * 10] = 0
+        for start, octaves in ((120.0, 1.0), (80.0, 0.3)):
+            expected = librosa.feature.tempo(
+                onset_envelope=strength, sr=RATE, hop_length=HOP, start_bpm=start, std_bpm=octaves
+            )
+            prior = {"start_bpm": start, "tempo_octaves": octaves}
+            assert rhythm.tempo_bpm(strength, STEP_HZ, **prior) == expected[0]
+
+
 def test_silence_has_no_rhythm():
     strength = strength_of(np.zeros(5 * RATE, np.float32))
     assert not strength.any()

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from pasdedeux.base.seeding import generator
 from pasdedeux.ot import costs
-from pasdedeux.ot.gromov import PRINTED_STEPS, Steps, algorithm_1, gromov, tensor_product
+from pasdedeux.ot.gromov import (
+    PRINTED_STEPS,
+    Steps,
+    algorithm_1,
+    gromov,
+    identity,
+    remark,
+    tensor_product,
+)
 
 B, N, M = 2, 7, 5
 EXACT = Steps(outer=3000, inner=3000, tolerance=1e-12)
@@ -271,6 +279,51 @@ def test_two_independent_batches_give_costs_that_are_not_symmetric():
     torch.testing.assert_close(found.value, wanted.value)
     with pytest.raises(ValueError, match="give both or none"):
         algorithm_1(dance, music, others[0])
+
+
+def test_marginals_one_over_m_are_m_times_the_epsilon():
+    """Eq. 4's marginals in the loop that is printed for marginals 1."""
+    dance, music, _ = embeddings(7)
+    D, C = costs.by_one_scale(costs.l1(dance, dance) / 11, costs.l1(music, music) / 7)
+    plan, each = torch.full((B, 7, 7), 1 / 49, dtype=D.dtype), D.new_full((7, 1), 1 / 7)
+    for _ in range(20):
+        kernel = torch.exp(2 * D @ plan @ C.mT / 0.7)
+        b = torch.ones_like(each)
+        for _ in range(400):
+            a = each / (kernel @ b)
+            b = each / (kernel.mT @ a)
+        plan = a * kernel * b.mT
+    found = algorithm_1(dance, music, epsilon=7 * 0.7, steps=Steps(20, 400, 0.0))
+    torch.testing.assert_close(found.plan, plan, atol=1e-10, rtol=0)
+
+
+def test_the_identity_is_the_least_value_for_pairs_in_their_order_only():
+    dance, music, order = embeddings(7, noise=0.0)
+    music = music * music.shape[2] / dance.shape[2]  # so that distances over widths are equal
+    same, shuffled = identity(dance, music[:, order.argsort()]), identity(dance, music)
+    torch.testing.assert_close(same.plan.sum(1), torch.full((B, 7), 1 / 7, dtype=dance.dtype))
+    D, C = costs.l1(dance, dance) / dance.shape[2], costs.l1(music, music) / music.shape[2]
+    D, C = costs.by_one_scale(D, C)
+    for k in range(B):
+        wanted = four_index_sum(D[k], C[k], shuffled.plan[k])
+        torch.testing.assert_close(shuffled.value[k], wanted)
+    assert (same.value < 1e-12).all()
+    assert (shuffled.value > 0.01).all()
+    assert torch.equal(shuffled.gap, torch.zeros(B, dtype=torch.float64))
+    dance.requires_grad_()
+    value = identity(dance, music.requires_grad_()).value.sum()
+    by_dance, by_music = torch.autograd.grad(value, (dance, music), allow_unused=True)
+    assert by_dance is None
+    assert by_music.abs().max() > 0
+
+
+def test_a_plan_far_from_its_marginals_is_remarked_upon():
+    dance, music, _ = embeddings()
+    solved, hasty = (algorithm_1(dance, music, steps=Steps(20, n, 0.0)) for n in (2000, 1))
+    assert remark(solved.gap) == ""
+    assert "not yet a matching. Give more inner steps" in remark(10 * hasty.gap)
+    assert remark(torch.tensor([0.02, 0.3])).startswith("A plan misses 30% of its marginals")
+    assert remark(torch.tensor([math.nan]))
 
 
 def test_nonsense_is_refused():

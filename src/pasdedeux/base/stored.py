@@ -1,7 +1,5 @@
 """Derived arrays, kept by what they were made from, so that nothing slow is computed twice."""
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -39,7 +37,8 @@ def arrays(
 def _read(file: Path) -> dict[str, np.ndarray] | None:
     """Return what `file` holds, None when it is not there or damaged."""
     try:
-        with np.load(file, allow_pickle=False) as kept:
+        # opened here: np.load leaves the file open when it turns out to be no whole zip
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError):
+    except Exception:  # a damaged header or table makes numpy raise nearly anything
         return None

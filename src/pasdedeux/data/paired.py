@@ -13,7 +13,7 @@ from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import digest
 from pasdedeux.data import aistpp, prepared, sources, tang
 from pasdedeux.data.dance import GENRES, Dance
-from pasdedeux.music import band
+from pasdedeux.music import style
 from pasdedeux.music.features import Features
 
 Corpus = Literal["auto", "tang", "aistpp", "synthetic"]
@@ -127,7 +127,7 @@ def _synthetic(genres: Sequence[str], dances_a_genre: int, seed: int) -> Paired:
     refuse(dances_a_genre < 1, f"dances_a_genre must be at least 1, got {dances_a_genre}.")
     asked = [(genre, index) for genre in genres for index in range(dances_a_genre)]
     made = prepared.built_in(asked, seed=seed, seconds=SYNTHETIC_SECONDS)
-    tempi = [float(np.mean(band.styles()[genre].bpm)) for genre, _ in asked]
+    tempi = [float(np.mean(style.styles()[genre].bpm)) for genre, _ in asked]
     heard = prepared.heard([take.recording for take in made], tempi, skip_bad=False)
     dances = [
         _dance("synthetic", take, take.group, take.song, song, take)

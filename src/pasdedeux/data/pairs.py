@@ -21,7 +21,7 @@ from pasdedeux.data.copies import SMPL_HIPS, CopySettings
 from pasdedeux.data.dance import GENRES, Dance
 from pasdedeux.data.paired import Corpus, Paired, checksum, paired
 from pasdedeux.data.scale import Scale
-from pasdedeux.data.splits import SHARES, held_out, together
+from pasdedeux.data.splits import held_out, together
 from pasdedeux.data.windows import places
 
 
@@ -127,12 +127,15 @@ def cut(found: Paired, settings: PairSettings) -> Pairs:
     genres = [dance.genre for dance in dances]
     audit = copies.audit(joints, genres, hips=SMPL_HIPS, settings=settings.copies)
     near = audit.metres < settings.copies.limit_metres
+    shares = [float(near[audit.dance == number].mean()) for number in range(len(dances))]
+    for number, dance in enumerate(dances):
+        if any(flag.startswith("stretched") for flag in dance.flags):
+            shares[number] = 1.0  # its own time base hides its copies: held out last of all
     split = held_out(
         together([d.group for d in dances], [d.song for d in dances]),
         genres,
         [len(d.translation) for d in dances],
-        [float(near[audit.dance == number].mean()) for number in range(len(dances))],
-        shares=SHARES,
+        shares,
     )
     scale = Scale.fit(d.music for d, part in zip(dances, split, strict=True) if part == "train")
     marked = copies.marked(

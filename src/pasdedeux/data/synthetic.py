@@ -23,7 +23,8 @@ from pasdedeux.motion.choreography import Dancer
 from pasdedeux.motion.dancing import danced
 from pasdedeux.motion.moves import Move, phrase, vocabulary
 from pasdedeux.motion.rotation import six_from_matrix
-from pasdedeux.music.band import Chord, Piece, composed, played
+from pasdedeux.music.band import Piece, composed, played
+from pasdedeux.music.style import Chord
 
 CORPUS = "synthetic"
 CODES = {genre: code for code, genre in (TANG_GENRES | AIST_GENRES).items()}
@@ -73,7 +74,7 @@ def dance(
     index: int,
     *,
     seed: int,
-    seconds: float,
+    seconds: float | int,
     off_beat: float = OFF_BEAT,
     late_beats: float = LATE_BEATS,
     sample_rate_hz: int = SAMPLE_RATE_HZ,
@@ -85,7 +86,7 @@ def dance(
     """
     choice("genre", genre, GENRES)
     refuse(index < 0, f"index must be at least 0, got {index}.")
-    refuse(seconds < 1, f"seconds must be at least 1, got {seconds}.")
+    refuse(seconds < 2, f"seconds must be at least 2, got {seconds}.")
     refuse(not 0 <= off_beat <= 1, f"off_beat must be a share from 0 to 1, got {off_beat}.")
     family, member = divmod(index, KIN)
     song, group = 2 * family + (member > 1), 2 * family + (member > 0)
@@ -130,7 +131,7 @@ def dances(
     count: int,
     *,
     seed: int,
-    seconds: float,
+    seconds: float | int,
     genres: Sequence[str] = GENRES,
     off_beat: float = OFF_BEAT,
     sample_rate_hz: int = SAMPLE_RATE_HZ,

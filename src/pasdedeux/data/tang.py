@@ -1,7 +1,7 @@
 """Dances with music of Tang et al. (2018), "Dance with Melody": 23 points at 25 frames a second.
 
 Two public releases exist. The first has wrong frame rates (waltzes have about 6 frames a second,
-rumbas and cha-chas are 0.6 to 1.5 times too short or long); the second corrects them but lacks a
+rumbas and cha-chas last 0.56 to 1.5 times their true time); the second corrects them but lacks a
 few dances. A dance is known as of the first release by its length: in the second, the frames are
 0.978 to 0.999 of the frames of music that they span.
 
@@ -28,7 +28,7 @@ WrongRate = Literal["stretch", "refuse"]
 # 36 of 37 files of the second release are within 1.7 %, T_5 is 2.2 % short; among those of the
 # first release at hand the nearest to its span is 32 % off
 TOLERANCE = 0.025
-STRETCHED_SHARE = 0.9955  # of its span: the median length of a rumba of the second release
+STRETCHED_SHARE = 0.9955  # of its span: about the median length in the second release's rumbas
 PLAUSIBLE_SHARES = (0.2, 1.6)  # outside, the two files of a folder cannot belong together
 
 

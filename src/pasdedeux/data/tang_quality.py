@@ -18,7 +18,7 @@ STILL_METRES = 1e-6  # a stretched copy of a frozen span differs in the last dig
 FAST_METRES = 0.25  # change of a frame's step from the one before: 156 m/s^2
 SUSPECT_SHARE = 0.01  # of the frames; T_5 has 5.5 %, every other file at most 0.2 %
 SUSPECT_LENGTH = 0.02  # every file of the second release lies within it, except T_5
-SOFT_CM = 2.0  # files have 0.8 to 1.4 or 3.8 to 5.4
+SOFT_CM = 2.0  # files have 0.8 to 1.4 or 3.6 to 5.4
 DRIFT_CM = 10.0
 SUSPECT = "suspect time base"  # how the flag begins by which T_5 is left out of training
 

@@ -30,7 +30,7 @@ Timing = Literal["tempo", "nominal"]
 NOMINAL_BPM = 120.0
 NOTES, TEMPI, ENDING = "score_csv", "df_solos.csv", "_solo.csv"
 TERCILES_BPM = (135.0, 200.0)  # they cut the published solos in three parts of a size
-ANEW = f"delete it and run `pasdedeux data fetch {NAME}`, or copy it anew"
+ANEW = f"delete it and run `pasdedeux data get {NAME}`, or copy it anew"
 COLUMNS = ("pitch", "onset in seconds", "duration in seconds")
 
 
@@ -93,7 +93,7 @@ def files(folder: Path | None = None) -> list[Path]:
     place = folder or sources.found(NAME)
     remedy = (
         f"Put {NOTES}.zip and {TEMPI} into $PASDEDEUX_DATA/{NAME}, or run `pasdedeux data "
-        f"fetch {NAME}`."
+        f"get {NAME}`."
     )
     if place is None:
         raise ValueError(f"the Weimar Jazz Database is not here. {remedy}")

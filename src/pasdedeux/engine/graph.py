@@ -13,6 +13,7 @@ from typing import Any
 
 from pasdedeux.base import paths
 from pasdedeux.base.checks import choice, nearest, refuse
+from pasdedeux.base.files import digest
 from pasdedeux.base.profiles import PROFILES
 from pasdedeux.base.source import closure
 from pasdedeux.data import sources
@@ -86,15 +87,15 @@ def resources(notebook: Notebook, profile: str) -> dict[str, int]:
 
 
 def _corpora(notebook: Notebook) -> list[str]:
-    """Return name and size of each file of the found corpora that `notebook` reads."""
-    folders = {name: sources.found(name) for name in notebook.corpora}
-    files = [
-        (name, path)
-        for name, folder in folders.items()
-        if folder is not None
-        for path in sorted(folder.iterdir())
-    ]
-    return [f"{name}/{path.name} {path.stat().st_size}" for name, path in files]
+    """Return for each found corpus of `notebook` a digest of its files, by name and size."""
+    told = []
+    for name in notebook.corpora:
+        folder = sources.found(name)
+        if folder is not None:
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            listed = [f"{path.relative_to(folder)} {path.stat().st_size}" for path in files]
+            told.append(f"{name}: {len(files)} files, {digest(*listed)[:12]}")
+    return told
 
 
 def _relative(path: Path) -> str:

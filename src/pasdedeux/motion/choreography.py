@@ -159,7 +159,7 @@ class _Floor:
         keys.append((end, self._placed(step.foot, step.place)))
         self.steps[step.foot].append((begin, end))
 
-    def _pivot(self, side: str, beat: float) -> None:
+    def _pivot(self, side: str, beat: int) -> None:
         """Turn a standing foot on its ball when the body has turned away from it."""
         last, standing = self.feet[side][-1]
         yaw = self.heading + OUTWARD[side] * self.manner.turnout

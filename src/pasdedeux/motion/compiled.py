@@ -14,14 +14,19 @@ One frame at a time, all of it in the processor's nearest memory. The root is jo
 `J` joints, `N` points.
 """
 
-import numba
+from typing import no_type_check
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numba import njit
 from torch import Tensor
 
-_numba = numba.njit(cache=True, fastmath=True, error_model="numpy")
-_inlined = numba.njit(forceinline=True, fastmath=True, error_model="numpy")
+FAST = {"fastmath": True, "error_model": "numpy", "nogil": True}
+# A part that is a call of its own would cost as much as what it does. `no_type_check` keeps the
+# checker of shapes, which the tests wrap around everything, out of what numba compiles.
+_whole = njit(cache=True, **FAST)
+_part = njit(forceinline=True, **FAST)
 
 
 class Carried(torch.autograd.Function):
@@ -70,7 +75,7 @@ class Penalty(torch.autograd.Function):
         columns: Float[Tensor, "T J 6"],
         target: Float[Tensor, "T N 3"],
         turn: Float[Tensor, "T 3 3"],
-        tables: Float[np.ndarray, "2 J"],
+        tables: Float[np.ndarray, "4 J"],
         weights: tuple[float, float, float, float],
     ) -> Float[Tensor, ""]:
         """Return the sum of the terms; `weights` are bend, hold, limit and smooth."""
@@ -93,7 +98,8 @@ def _array(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(x.detach().numpy())
 
 
-@_inlined
+@_part
+@no_type_check
 def _orthonormal(six, out):
     """Write the rotation of `six` to `out`; return both lengths and the product divided out."""
     a0, a1, a2, b0, b1, b2 = six[0], six[1], six[2], six[3], six[4], six[5]
@@ -109,7 +115,8 @@ def _orthonormal(six, out):
     return first, second, along
 
 
-@_inlined
+@_part
+@no_type_check
 def _place(six, translation, offsets, parents, local, world, places, lengths):
     """Write local and world rotations and the joints of one frame."""
     for j in range(len(parents)):
@@ -130,7 +137,8 @@ def _place(six, translation, offsets, parents, local, world, places, lengths):
                 R[i, k] = x * L[0, k] + y * L[1, k] + z * L[2, k]
 
 
-@_numba
+@_whole
+@no_type_check
 def _carry(six, translation, offsets, markers, parents, joints, points, columns):
     """Fill `points` and `columns`."""
     count = len(parents)
@@ -150,7 +158,8 @@ def _carry(six, translation, offsets, markers, parents, joints, points, columns)
                 points[t, n, i] = x[i] + R[i, 0] * m[0] + R[i, 1] * m[1] + R[i, 2] * m[2]
 
 
-@_inlined
+@_part
+@no_type_check
 def _orthonormal_back(six, L, lengths, G, given, out):
     """Write the gradient to `six`, from that to its matrix (`G`) and to its columns (`given`)."""
     u0, u1, u2 = L[0, 0], L[1, 0], L[2, 0]
@@ -178,7 +187,8 @@ def _orthonormal_back(six, L, lengths, G, given, out):
     out[2] = (p2 - inside * u2) / first
 
 
-@_inlined
+@_part
+@no_type_check
 def _collect(to_points, markers, joints, world, moves, turns, to_markers):
     """Write what the points of one frame hand to their joints; add what they hand to markers."""
     moves[:] = 0
@@ -196,7 +206,8 @@ def _collect(to_points, markers, joints, world, moves, turns, to_markers):
             turns[j, 2, i] += g2 * m[i]
 
 
-@_inlined
+@_part
+@no_type_check
 def _hand_on(P, L, G, g, offset, turn, inner):
     """Add to the parent's `turn`, and write the gradient to the local rotation to `inner`."""
     G00, G01, G02 = G[0, 0], G[0, 1], G[0, 2]
@@ -214,7 +225,8 @@ def _hand_on(P, L, G, g, offset, turn, inner):
         turn[2, i] += g2 * o + G20 * a + G21 * b + G22 * c
 
 
-@_inlined
+@_part
+@no_type_check
 def _carry_move(P, g, move, to_offset):
     """Add to the parent's `move` and to the gradient of the bone between."""
     g0, g1, g2 = g[0], g[1], g[2]
@@ -225,7 +237,8 @@ def _carry_move(P, g, move, to_offset):
     move[2] += g2
 
 
-@_numba
+@_whole
+@no_type_check
 def _carry_back(given, tree, found):
     """Fill the gradients to six numbers and translation; add to those of offsets and markers."""
     six, translation, offsets, markers, to_points, to_columns = given
@@ -253,14 +266,16 @@ def _carry_back(given, tree, found):
         _orthonormal_back(six[t, 0], local[0], lengths[0], turns[0], to_columns[t, 0], to_six[t, 0])
 
 
-@_numba
+@_whole
+@no_type_check
 def _penalty(given, tables, weights, found):
     """Return the terms of single frames; write their gradients to the arrays of `found`."""
     points, columns, target, _ = given
     to_points, to_columns = found
     bend, pull, stop = weights[0], weights[1], weights[2]
     real = weights.dtype.type
-    zero, one, count, total = real(0), real(1), real(len(points)), 0.0
+    zero, half, one, count = real(0), real(0.5), real(1), real(len(points))
+    total = 0.0
     for t in range(len(points)):
         for n in range(points.shape[1]):
             d0 = points[t, n, 0] - target[t, n, 0]
@@ -273,18 +288,22 @@ def _penalty(given, tables, weights, found):
             to_points[t, n, 2] = share * d2
         for j in range(columns.shape[1]):
             c, out = columns[t, j], to_columns[t, j]
-            trace = c[0] + c[4] + c[0] * c[4] - c[1] * c[3]
-            cosine = (trace - one) / (one + one)
-            beyond = max(tables[1, j] - cosine, zero)
-            total += pull * tables[0, j] * (one - cosine) + stop * beyond
-            slope = pull * tables[0, j] + (stop if beyond > zero else zero)
-            slope = -slope / (count + count)
-            out[0], out[4] = slope * (one + c[4]), slope * (one + c[0])
-            out[1], out[3] = -slope * c[3], -slope * c[1]
+            third = c[0] * c[4] - c[1] * c[3]
+            cosine = (c[0] + c[4] + third - one) * half
+            beyond = max(tables[3, j] - cosine, zero)
+            h0, h1, h2 = pull * tables[0, j], pull * tables[1, j], pull * tables[2, j]
+            total += (h0 * (one - c[0]) + h1 * (one - c[4]) + h2 * (one - third)) * half
+            total += stop * beyond
+            held = stop if beyond > zero else zero
+            first, second = -(h0 + held) * half / count, -(h1 + held) * half / count
+            both = -(h2 + held) * half / count
+            out[0], out[4] = first + both * c[4], second + both * c[0]
+            out[1], out[3] = -both * c[3], -both * c[1]
     return total / len(points)
 
 
-@_numba
+@_whole
+@no_type_check
 def _roughness(given, weights, to_columns):
     """Return the smoothness term; add its gradient to `to_columns`."""
     _, columns, _, turn = given

@@ -5,8 +5,9 @@ fit in space, in the manner of MoSh (Loper et al. 2014): every point sits at a c
 place on one joint of a body whose bones have learned lengths. `losses` says what is minimised.
 
 First bones and places, over some frames of the dance; then, with these fixed, the rotations of all
-frames at once. Each frame is seen from its own pelvis, found from hips and shoulders, so that a
-dance that is turned or carried elsewhere has the same fit, turned and carried.
+frames at once, from limbs aimed along their points. Each frame is seen from its own pelvis, found
+from hips and shoulders, so that a dance that is turned or carried elsewhere has the same fit,
+turned and carried.
 
 What points cannot show stays near the body at rest: hands and toes, the twist of ankle and wrist,
 the nod of the head (its two points lie on the axis), how a bend is shared along the spine and
@@ -33,7 +34,7 @@ from pasdedeux.motion.rotation import matrix_from_six, six_from_matrix
 from pasdedeux.motion.skeleton import Skeleton
 from pasdedeux.motion.stance import aimed, check, pelvis_frame
 
-SCALE, SHIFT = 0.1, 0.05  # log length and metres that a step of 1 means
+SCALE, SHIFT = 0.3, 0.05  # log length and metres that a step of 1 means
 BONES = {  # the joints at the far end of the bones that grow and shrink together
     "torso": ("spine1", "spine2", "spine3", "neck", "head"),
     "shoulder": ("collar", "shoulder"),
@@ -49,6 +50,7 @@ HOLDS = {  # pull towards the body at rest, weakest where the points show the jo
     "spine2": 1.2e-3, "spine3": 1.2e-3, "ankle": 3e-3, "collar": 6e-3, "neck": 2e-2, "head": 2e-2,
     "wrist": 2e-2, "foot": 3e-2, "hand": 3e-2,
 }  # fmt: skip
+HINGES = {"knee": (0, 1e-2), "elbow": (1, 1e-2)}  # the axis a hinge turns about, x or y: held still
 LIMITS_DEGREES = {
     "spine1": 35, "spine2": 35, "spine3": 35, "neck": 45, "head": 60, "collar": 40, "ankle": 75,
     "foot": 45, "wrist": 80, "elbow": 150, "knee": 150,
@@ -137,21 +139,23 @@ def losses(pose: Pose, seen: Seen, settings: FitSettings) -> dict[str, Tensor]:
     With d the distance of a point, a the angle of a joint from rest and b the bend of the settings:
 
         points: b (sqrt(1 + (d/b)^2) - 1), a smooth form of Huber's: d^2 / 2b near 0, d far away
-        hold:   w (1 - cos a), about w a^2 / 2
+        hold:   sum over axes k of w_k (1 - R_kk) / 2, for equal w the same as w (1 - cos a)
         limit:  max(0, cos(limit) - cos a)
         smooth: |R_(t-1) - 2 R_t + R_(t+1)|^2 over the first two columns, the pelvis' in the world
     """
-    hold, limit = (torch.tensor(x).to(pose.columns) for x in _tables())
+    *holds, limit = torch.tensor(_tables()).to(pose.columns)
     bend = settings.bend_metres
     square = (pose.points - seen.points).square().sum(-1)
     a0, a1, _, b0, b1, _ = pose.columns.unbind(-1)
-    cosine = (a0 + b1 + (a0 * b1 - a1 * b0) - 1) / 2
+    diagonal = (a0, b1, a0 * b1 - a1 * b0)
+    cosine = (sum(diagonal) - 1) / 2
+    pulls = sum((1 - entry) @ hold / 2 for entry, hold in zip(diagonal, holds, strict=True))
     pelvis = (seen.turn @ pose.columns[:, 0].reshape(-1, 2, 3).mT).mT.reshape(-1, 1, 6)
     turns = torch.cat([pelvis, pose.columns[:, 1:]], dim=1)
     second = turns[:-2] - 2 * turns[1:-1] + turns[2:]
     return {
         "points": bend * (torch.sqrt(1 + square / bend**2) - 1).sum(-1).mean(),
-        "hold": settings.hold * ((1 - cosine) @ hold).mean(),
+        "hold": settings.hold * pulls.mean(),
         "limit": settings.limit * (limit - cosine).clamp(min=0).sum(-1).mean(),
         "smooth": settings.smooth * second.square().sum() / len(turns),
     }
@@ -197,6 +201,7 @@ def fit(
     points = keypoints.tang() if points is None else points
     body = skeleton.smpl() if body is None else body
     check(points_world, points)
+    points_world = points_world.astype(float)
     frame = pelvis_frame(points_world, points)
     away = np.einsum("tji,tnj->tni", frame.turn, points_world - frame.origin[:, None])
     seen = Seen(*(torch.tensor(x, dtype=torch.float32) for x in (away, frame.turn)))
@@ -231,11 +236,15 @@ def _part(joint: str) -> str:
 
 
 @cache
-def _tables() -> Float[np.ndarray, "2 J"]:
-    """Return for every joint its pull towards rest, and the cosine of its limit (-1 where none)."""
+def _tables() -> Float[np.ndarray, "4 J"]:
+    """Return for every joint the pull on its three axes, and the cosine of its limit, or -1."""
     parts = [_part(name) for name in skeleton.smpl().names]
+    holds = np.tile([HOLDS[part] for part in parts], (3, 1))
+    for joint, part in enumerate(parts):
+        axis, pull = HINGES.get(part, (0, 0.0))
+        holds[axis, joint] += pull
     limits = np.radians([LIMITS_DEGREES.get(part, 180) for part in parts])
-    return np.array([[HOLDS[part] for part in parts], np.cos(limits)])
+    return np.vstack([holds, np.cos(limits)])
 
 
 def _shaped(rig: Rig, start: Tensor, seen: Seen, settings: FitSettings) -> Rig:

@@ -3,6 +3,7 @@
 Frame of reference: right-handed, y up, metres. `T` frames, `N` points, `J` joints.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,15 @@ from torch import Tensor
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.motion.keypoints import Keypoints
-from pasdedeux.motion.rotation import matrix_from_quaternion
+from pasdedeux.motion.rotation import matrix_from_axis_angle, matrix_from_quaternion
 from pasdedeux.motion.skeleton import Skeleton
 
 FEWEST = 5
-LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
+LIMBS = {  # three joints, also points, and where the last goes when the middle one bends: z
+    ("hip", "knee", "ankle"): -1.0,
+    ("shoulder", "elbow", "wrist"): 1.0,
+}
+STRAIGHT = 0.1  # sine of the bend below which a limb says little about its twist
 
 
 class Frame(NamedTuple):
@@ -87,28 +92,40 @@ def aimed(
 ) -> Float[Tensor, "T J 3 3"]:
     """Return local rotations that aim arms and legs along their points, all else at rest.
 
-    `points_seen` are as the frame of the pelvis sees them.
+    The upper half of a limb turns about itself until the lower half bends as a knee or an elbow
+    does. `points_seen` are as the frame of the pelvis sees them.
     """
-    names, offsets = body.names, body.offsets_metres
-    turns = np.tile(np.eye(3), (len(points_seen), len(names), 1, 1))
+    names = body.names
+    carriers = [body.index(joint) for joint in points.joints]
+    rest = body.rest_joints()[carriers] + points.offsets_metres
+    turns = torch.eye(3, dtype=torch.float64).repeat(len(points_seen), len(names), 1, 1)
     for side in ("left", "right"):
-        for upper, middle, end in LIMBS:
-            first, second, third = (f"{side}_{name}" for name in (upper, middle, end))
-            bones = [offsets[names.index(name)] for name in (second, third)]
-            places = [points_seen[:, points.index(name)] for name in (first, second, third)]
-            top = _least(bones[0], places[1] - places[0])
-            below = np.einsum("tji,tj->ti", top, places[2] - places[1])
-            turns[:, names.index(first)] = top
-            turns[:, names.index(second)] = _least(bones[1], below)
-    return torch.tensor(turns)
+        for limb, forward in LIMBS.items():
+            first, second, third = (f"{side}_{name}" for name in limb)
+            here = [points.index(name) for name in (first, second, third)]
+            bones = [_unit(rest[b] - rest[a]) for a, b in pairwise(here)]
+            places = [points_seen[:, place] for place in here]
+            upper = _least(bones[0], _unit(places[1] - places[0]))
+            lower = np.einsum("tji,tj->ti", upper, _unit(places[2] - places[1]))
+            bent = np.array([0.0, 0.0, forward])
+            moved = lower - bones[1]  # from where it is at rest, where legs are not quite straight
+            along = (moved @ bent).clip(0) + STRAIGHT
+            angle = np.arctan2(moved @ np.cross(bones[0], bent), along)
+            twist = matrix_from_axis_angle(torch.tensor(angle[:, None] * bones[0])).numpy()
+            upper, lower = upper @ twist, np.einsum("tji,tj->ti", twist, lower)
+            turns[:, names.index(first)] = torch.tensor(upper)
+            turns[:, names.index(second)] = torch.tensor(_least(bones[1], lower))
+    return turns
+
+
+def _unit(vector: Float[np.ndarray, "*any 3"]) -> Float[np.ndarray, "*any 3"]:
+    return vector / np.linalg.norm(vector, axis=-1, keepdims=True).clip(1e-9)
 
 
 def _least(
-    bone: Float[np.ndarray, " 3"], direction: Float[np.ndarray, "T 3"]
+    start: Float[np.ndarray, " 3"], end: Float[np.ndarray, "T 3"]
 ) -> Float[np.ndarray, "T 3 3"]:
-    """Return the least rotations that turn `bone` to `direction`; none where it is opposite."""
-    a = bone / np.linalg.norm(bone)
-    b = direction / np.linalg.norm(direction, axis=-1, keepdims=True).clip(1e-9)
-    w = 1 + b @ a + 1e-6
-    quaternion = np.concatenate([w[:, None], np.cross(a, b)], axis=-1)
+    """Return the least rotations of one direction to others; none to its opposite."""
+    w = 1 + end @ start + 1e-6
+    quaternion = np.concatenate([w[:, None], np.cross(start, end)], axis=-1)
     return matrix_from_quaternion(torch.tensor(quaternion)).numpy()

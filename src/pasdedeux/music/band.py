@@ -6,22 +6,18 @@ as if cut from the middle: its first downbeat comes within the first beat, and n
 earlier ring into it. `N` beats, `K` onsets, `S` samples.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.signal import lfilter
 
 from pasdedeux.base.checks import choice, refuse
+from pasdedeux.music.style import SCALES, STEPS_PER_BEAT, Chord, Style, chord, styles
 from pasdedeux.music.timbre import drum, note
 
-TABLE = Path(__file__).with_name("band.toml")
-STEPS_PER_BEAT = 4
 SECTION_BARS = 8
 LOUDNESS = {"X": 1.0, "x": 0.7, "o": 0.35}
 DRUM_LEVELS = {
@@ -31,25 +27,8 @@ DRUM_LEVELS = {
     "tambourine": 0.25,
 }
 PART_LEVELS = {"bass": 0.42, "comp": 0.15, "lead": 0.22}
-SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-DEGREES = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 RMS = 0.13  # of a whole piece, before the limiter
 PEAK = 0.95
-
-Quality = Literal["major", "minor"]
-
-
-class Chord(NamedTuple):
-    """Root as a pitch class (C is 0), and whether its third is major or minor."""
-
-    root: int
-    quality: Quality
-
-    @property
-    def pitch_classes(self) -> tuple[int, int, int]:
-        """Root, third and fifth."""
-        third = 4 if self.quality == "major" else 3
-        return (self.root, (self.root + third) % 12, (self.root + 7) % 12)
 
 
 class Note(NamedTuple):
@@ -60,44 +39,6 @@ class Note(NamedTuple):
     start_seconds: float
     seconds: float
     level: float
-
-
-@dataclass(frozen=True)
-class Style:
-    """What a genre sounds like; `band.toml` tells the meaning of each field and pattern sign."""
-
-    bpm: tuple[float, float]
-    mode: Quality
-    progressions: tuple[str, ...]
-    bass: tuple[str, ...]
-    bass_voice: str
-    comp: str
-    comp_voice: tuple[str, ...]
-    lead: tuple[str, ...]
-    lead_voice: tuple[str, ...]
-    grooves: tuple[Mapping[str, str], ...]
-    levels: Mapping[str, float]
-    beats_per_bar: int = 4
-    swing: float = 0.5
-    swing_unit: int = 1
-    drift: float = 0.0
-    loose: float = 0.001
-    hiss: float = 0.0015
-    seventh: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a pattern that does not fill whole bars."""
-        grooves = [pattern for groove in self.grooves for pattern in groove.values()]
-        for pattern in (*self.bass, self.comp, *self.lead, *grooves):
-            refuse(
-                len(pattern) % self.steps_per_bar or not pattern,
-                f"a pattern must have a multiple of {self.steps_per_bar} signs, got {pattern!r}.",
-            )
-
-    @property
-    def steps_per_bar(self) -> int:
-        """Four steps a beat."""
-        return self.beats_per_bar * STEPS_PER_BEAT
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,32 +71,12 @@ class Piece:
         return found[fresh & (found < self.seconds)]
 
 
-@cache
-def styles() -> Mapping[str, Style]:
-    """Return every style of `band.toml` by its name."""
-    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    listed = ("bpm", "progressions", "bass", "comp_voice", "lead", "lead_voice", "grooves")
-    return {
-        name: Style(**{k: tuple(v) if k in listed else v for k, v in row.items()})
-        for name, row in table.items()
-    }
-
-
-def chord(numeral: str, key: Chord) -> Chord:
-    """Return the chord of a Roman `numeral` in `key`: capitals are major, b lowers the root."""
-    flat = numeral.startswith("b")
-    name = numeral[1:] if flat else numeral
-    refuse(name.lower() not in DEGREES, f"numeral must be I to VII, got {numeral!r}.")
-    root = key.root + SCALES[key.quality][DEGREES.index(name.lower())] - flat
-    return Chord(root % 12, "major" if name.isupper() else "minor")
-
-
-def composed(style: str, *, seconds: float, generator: np.random.Generator) -> Piece:
+def composed(style: str, *, seconds: float | int, generator: np.random.Generator) -> Piece:
     """Return a piece in `style` of `seconds`, every choice drawn from `generator`."""
     kind = styles()[choice("style", style, styles())]
     refuse(not 1 <= seconds < 3600, f"seconds must be from 1 to 3600, got {seconds}.")
     key = Chord(int(generator.integers(12)), kind.mode)
-    clock = _Clock(kind, seconds, generator)
+    clock = _Clock(kind, float(seconds), generator)
     progression = str(generator.choice(kind.progressions)).split()
     chords = [
         chord(name, key)
@@ -227,7 +148,7 @@ class _Clock:
         self.beats = times - times[kind.beats_per_bar] + first
         self.kind, self.generator = kind, generator
 
-    def seconds(self, step: float) -> float:
+    def seconds(self, step: int) -> float:
         """Return the moment of `step`, counted from the bar before the first, with its swing."""
         beat, unit = step / STEPS_PER_BEAT, self.kind.swing_unit / STEPS_PER_BEAT * 2
         place, inside = divmod(beat, unit)
@@ -236,7 +157,7 @@ class _Clock:
         swung = inside * late / 0.5 if inside < 0.5 else late + (inside - 0.5) * (1 - late) / 0.5
         return float(np.interp(unit * (place + swung), np.arange(len(self.beats)), self.beats))
 
-    def moment(self, step: float) -> float:
+    def moment(self, step: int) -> float:
         """Return when a player who is not a machine plays `step`."""
         return self.seconds(step) + self.kind.loose * float(self.generator.standard_normal())
 

@@ -7,6 +7,7 @@ for peaks in bins that it then leaves out. `S` samples, `T` frames, `C` frequenc
 import numpy as np
 from jaxtyping import Float, Float32
 
+from pasdedeux.base import quiet
 from pasdedeux.music.spectrum import BINS, WINDOW_SAMPLES, spectrum
 
 BINS_PER_OCTAVE = 36  # three to a semitone
@@ -23,7 +24,7 @@ def chroma(
     The largest of a frame is 1. Frames 60 dB below the loudest frame have zeros, so that the noise
     of a pause is not taken for music. The rest equals `librosa.feature.chroma_cqt`.
     """
-    import librosa  # here, because it is slow to import
+    librosa = quiet.librosa()
 
     if not sound.any():
         return np.zeros((1 + len(sound) // hop_samples, 12), dtype=np.float32)
@@ -46,7 +47,7 @@ def tuning(sound: Float32[np.ndarray, " S"], sample_rate_hz: int) -> float:
     It is where most of the louder half of the spectral peaks lie; 0 when there are none. Equal to
     `librosa.estimate_tuning(y=sound, sr=sample_rate_hz, bins_per_octave=36)`.
     """
-    import librosa
+    librosa = quiet.librosa()
 
     frequency_hz, height = _peaks(np.abs(spectrum(sound, WINDOW_SAMPLES // 4)), sample_rate_hz)
     if not len(height):

@@ -3,8 +3,8 @@
 20 Mel-frequency cepstral coefficients, their 20 slopes, 12 chroma of the harmonic part and 1 for a
 beat found in the percussive part, at exactly 25 frames a second. The paper names librosa and no
 parameters: they are librosa's defaults here, and the result equals its plain calls. What differs
-is the work: one short-time spectrum serves the cepstrum, the separation and, by linearity, both
-parts, and the separation is compiled (`music.harmonic`).
+is the work: one short-time spectrum serves the cepstrum and the separation, which is compiled
+(`music.harmonic`), and only the harmonic part is transformed back: the percussive part is the rest.
 
 Frame t is centred on second t / 25. `S` samples, `T` frames, `C` frequency bins.
 """
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pasdedeux.base import source, stored
+from pasdedeux.base import quiet, source, stored
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
 from pasdedeux.music import recording, rhythm
@@ -55,6 +55,11 @@ class FeatureSettings:
             rate % RATE_HZ or not LOWEST_HZ <= rate <= HIGHEST_HZ,
             f"sample_rate_hz must be a multiple of {RATE_HZ} from {LOWEST_HZ} to {HIGHEST_HZ}, "
             f"such as 24000 or 48000, got {rate}.",
+        )
+        refuse(
+            self.hop_samples < WINDOW_SAMPLES // 8,
+            f"sample_rate_hz / {RATE_HZ} samples must split into steps of {WINDOW_SAMPLES // 8} to "
+            f"{WINDOW_SAMPLES // 4}, got {rate} Hz; take a usual rate, such as 24000 or 48000.",
         )
         for name in ("start_bpm", "tempo_octaves"):
             value = getattr(self, name)
@@ -95,7 +100,8 @@ def features(
     hop, hops = settings.hop_samples, settings.hops_per_frame
     whole = spectrum(sound, hop)
     magnitude = np.abs(whole)
-    harmonic = waveform(whole * harmonic_mask(magnitude), hop, len(sound))
+    whole *= harmonic_mask(magnitude)
+    harmonic = waveform(whole, hop, len(sound))
     struck = np.abs(spectrum(sound - harmonic, hop))
     strength = rhythm.onset_strength(struck, settings.sample_rate_hz, hop)
     steps_hz = float(RATE_HZ * hops)
@@ -161,7 +167,7 @@ def _checked(sound: Float[np.ndarray, " S"], settings: FeatureSettings) -> np.nd
 
 def _timbre(magnitude: Float[np.ndarray, "T C"], sample_rate_hz: int) -> np.ndarray:
     """Return 20 Mel-frequency cepstral coefficients and their slopes, T x 40."""
-    import librosa  # here, because it is slow to import
+    librosa = quiet.librosa()
 
     power = np.square(magnitude).T
     mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)

@@ -26,9 +26,12 @@ def harmonic_mask(magnitude: Float32[np.ndarray, "T C"]) -> Float32[np.ndarray, 
     h and p are the medians of `magnitude` along time and along frequency. The percussive share is
     what is missing to 1.
     """
-    held = running_median(magnitude)
-    struck = running_median(np.ascontiguousarray(magnitude.T))
-    return _compiled(_share)(held, np.ascontiguousarray(struck.T))
+    mask = running_median(magnitude)
+    for first in range(0, len(mask), LANES):  # a few frames at a time stay in the cache
+        some = slice(first, first + LANES)
+        struck = running_median(np.ascontiguousarray(magnitude[some].T))
+        mask[some] = _compiled(_share)(mask[some], np.ascontiguousarray(struck.T))
+    return mask
 
 
 def running_median(values: Float32[np.ndarray, "N M"]) -> Float32[np.ndarray, "N M"]:
@@ -36,9 +39,13 @@ def running_median(values: Float32[np.ndarray, "N M"]) -> Float32[np.ndarray, "N
 
     Equal, bit by bit, to `scipy.ndimage.median_filter(values, (31, 1), mode="reflect")`.
     """
-    missing = -values.shape[1] % LANES
-    padded = np.pad(values, ((REACH, REACH), (0, missing)), mode="symmetric")
-    return _compiled(_slide)(padded)[:, : values.shape[1]]
+    medians = np.empty_like(values)
+    for first in range(0, values.shape[1], LANES):
+        some = values[:, first : first + LANES]
+        missing = LANES - some.shape[1]
+        padded = np.pad(some, ((REACH, REACH), (0, missing)), mode="symmetric")
+        medians[:, first : first + LANES] = _compiled(_slide)(padded)[:, : LANES - missing]
+    return medians
 
 
 @cache
@@ -51,34 +58,30 @@ def _compiled(loops: Callable) -> Callable:
 
 @no_type_check  # numba compiles the bare function
 def _slide(padded):
-    """Return the medians of windows that slide along the first axis of `padded`, N + 30 x lanes.
+    """Return the medians of windows that slide along the first axis of `padded`, N + 30 x LANES.
 
     Every lane keeps its window sorted. A step drops the oldest value and inserts the next one by
     comparisons only, without branches, so that many lanes go through one vector instruction.
     """
-    count = padded.shape[0] - WIDTH + 1
-    medians = np.empty((count, padded.shape[1]), dtype=np.float32)
+    medians = np.empty((padded.shape[0] - WIDTH + 1, LANES), dtype=np.float32)
+    window = np.full((WIDTH, LANES), np.inf, dtype=np.float32)
     nothing = np.full(LANES, np.inf, dtype=np.float32)
     below = np.empty(LANES, dtype=np.float32)
-    for first in range(0, padded.shape[1], LANES):
-        lanes = slice(first, first + LANES)
-        window = np.full((WIDTH, LANES), np.inf, dtype=np.float32)
-        for position in range(padded.shape[0]):
-            new = padded[position, lanes]
-            old = padded[position - WIDTH, lanes] if position >= WIDTH else nothing
-            below[:] = -np.inf
-            for rank in range(WIDTH - 1):
-                for lane in range(LANES):
-                    here, above = window[rank, lane], window[rank + 1, lane]
-                    kept = here if here < old[lane] else above
-                    smaller = kept if kept < new[lane] else new[lane]
-                    window[rank, lane] = smaller if smaller > below[lane] else below[lane]
-                    below[lane] = kept
+    for position in range(padded.shape[0]):
+        new = padded[position]
+        old = padded[position - WIDTH] if position >= WIDTH else nothing
+        below[:] = -np.inf
+        for rank in range(WIDTH - 1):
             for lane in range(LANES):
-                last = new[lane]
-                window[WIDTH - 1, lane] = last if last > below[lane] else below[lane]
-            if position >= WIDTH - 1:
-                medians[position - WIDTH + 1, lanes] = window[REACH]
+                here, above = window[rank, lane], window[rank + 1, lane]
+                kept = here if here < old[lane] else above
+                smaller = kept if kept < new[lane] else new[lane]
+                window[rank, lane] = smaller if smaller > below[lane] else below[lane]
+                below[lane] = kept
+        for lane in range(LANES):
+            window[WIDTH - 1, lane] = new[lane] if new[lane] > below[lane] else below[lane]
+        if position >= WIDTH - 1:
+            medians[position - WIDTH + 1] = window[REACH]
     return medians
 
 

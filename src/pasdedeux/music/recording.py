@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from pasdedeux.base import quiet
 from pasdedeux.base.checks import refuse
 
 SILENCE = 1e-4  # a peak of -80 dB of full scale: less is the noise of a converter, not music
@@ -48,7 +49,7 @@ def read(
     )
     if found_hz == rate_hz:
         return sound
-    import librosa  # here, because it is slow to import
+    librosa = quiet.librosa()
 
     count = -(-len(sound) * rate_hz // found_hz)  # librosa rounds a quotient, one too many at times
     return librosa.resample(sound, orig_sr=found_hz, target_sr=rate_hz, res_type="soxr_hq")[:count]

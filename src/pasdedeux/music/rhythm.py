@@ -7,9 +7,14 @@ onsets or beats.
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import irfft, next_fast_len, rfft
 
+from pasdedeux.base import quiet
 from pasdedeux.base.checks import refuse
 from pasdedeux.music.spectrum import WINDOW_SAMPLES
+
+PERIOD_SECONDS = 8.0  # how far back the tempo is looked for, librosa's default
 
 
 def onset_strength(
@@ -20,7 +25,7 @@ def onset_strength(
     `magnitude` is a short-time spectrum with windows of 2048 samples around every `hop_samples`-th
     sample. Equal to `librosa.onset.onset_strength` of the sound, if it is that sound's spectrum.
     """
-    import librosa
+    librosa = quiet.librosa()
 
     power = np.square(magnitude).T
     mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
@@ -34,7 +39,7 @@ def onset_strength(
 
 def onset_seconds(strength: Float[np.ndarray, " N"], rate_hz: float) -> Float[np.ndarray, " K"]:
     """Return when notes or strokes begin: the peaks of the onset strength."""
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     if not strength.any():
@@ -52,11 +57,12 @@ def tempo_bpm(
 ) -> float:
     """Return the tempo in beats a minute, 0 when nothing ever begins.
 
-    It is the best period of the autocorrelation under a prior: the logarithm of the tempo is normal
-    around `start_bpm` with a standard deviation of `tempo_octaves`. A wide prior leaves half and
-    double tempo open; name the style's tempo and a narrow one (0.15) where it is known.
+    It is librosa's: the best period of the autocorrelation under a prior, by which the logarithm of
+    the tempo is normal around that of `start_bpm` with a standard deviation of `tempo_octaves`. A
+    wide prior leaves half and double tempo open; where the style's tempo is known, name it and a
+    narrow one (0.15).
     """
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     refuse(
@@ -66,7 +72,7 @@ def tempo_bpm(
     if not strength.any():
         return 0.0
     found = librosa.feature.tempo(
-        onset_envelope=strength,
+        tg=_periodicity(strength, round(PERIOD_SECONDS * rate_hz))[:, None],
         sr=rate_hz,
         hop_length=1,
         start_bpm=start_bpm,
@@ -75,11 +81,28 @@ def tempo_bpm(
     return float(found[0])
 
 
+def _periodicity(strength: Float[np.ndarray, " N"], lags: int) -> Float[np.ndarray, " L"]:
+    """Return the autocorrelation at 0 to `lags` - 1 steps, the mean over windows of as many steps.
+
+    Equal to the mean over time of `librosa.feature.tempogram`. Every window counts by its shape:
+    its autocorrelation is divided by its energy, which is the value at lag 0. So the mean can be
+    taken in the power spectra, and only that is transformed back.
+    """
+    padded = np.pad(strength, lags // 2, mode="linear_ramp")
+    windows = sliding_window_view(padded, lags)[: len(strength)] * np.hanning(lags + 1)[:-1]
+    energy = np.square(windows).sum(axis=1, keepdims=True)
+    windows /= np.sqrt(np.where(energy > 0, energy, 1.0))
+    length = next_fast_len(2 * lags, real=True)
+    waves = rfft(windows, length, axis=1)
+    power = (np.square(waves.real) + np.square(waves.imag)).mean(axis=0)
+    return irfft(power, length)[:lags]
+
+
 def beat_seconds(
     strength: Float[np.ndarray, " N"], rate_hz: float, bpm: float
 ) -> Float[np.ndarray, " K"]:
     """Return the beats: strong moments, about 60 / `bpm` seconds apart (dynamic programming)."""
-    import librosa
+    librosa = quiet.librosa()
 
     _check(strength, rate_hz)
     if not strength.any():

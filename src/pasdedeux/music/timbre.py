@@ -48,23 +48,23 @@ class Voice:
 
 
 VOICES = {
-    "piano": Voice(12, 1.5, decay=0.9, attack=0.004, detune=2),
-    "epiano": Voice(6, 2.0, 0.5, 0.8, decay=1.1, attack=0.005, vibrato=4),
+    "piano": Voice(12, 1.5, decay=0.9, attack=0.004, detune=2.0),
+    "epiano": Voice(6, 2.0, 0.5, 0.8, decay=1.1, attack=0.005, vibrato=4.0),
     "guitar": Voice(14, 1.1, decay=0.45, attack=0.003, edge=0.9),
     "clav": Voice(20, 0.8, 0.6, 1.0, decay=0.18, attack=0.002),
-    "organ": Voice(8, 0.9, 0.9, 0.0, sustain=1.0, attack=0.012, detune=5, vibrato=6),
-    "strings": Voice(16, 1.2, edge=0.0, sustain=0.9, attack=0.09, detune=9, vibrato=8),
-    "violin": Voice(18, 1.0, edge=0.2, sustain=0.9, attack=0.05, vibrato=22),
-    "bandoneon": Voice(20, 0.7, 0.8, 0.0, sustain=0.85, attack=0.03, detune=11),
+    "organ": Voice(8, 0.9, 0.9, 0.0, sustain=1.0, attack=0.012, detune=5.0, vibrato=6.0),
+    "strings": Voice(16, 1.2, edge=0.0, sustain=0.9, attack=0.09, detune=9.0, vibrato=8.0),
+    "violin": Voice(18, 1.0, edge=0.2, sustain=0.9, attack=0.05, vibrato=22.0),
+    "bandoneon": Voice(20, 0.7, 0.8, 0.0, sustain=0.85, attack=0.03, detune=11.0),
     "brass": Voice(16, 0.8, edge=0.8, sustain=0.6, attack=0.025, decay=0.3),
-    "flute": Voice(5, 2.2, 0.7, 0.1, sustain=0.85, attack=0.05, vibrato=14),
+    "flute": Voice(5, 2.2, 0.7, 0.1, sustain=0.85, attack=0.05, vibrato=14.0),
     "marimba": Voice(4, 2.2, 0.1, 0.6, decay=0.22, attack=0.002),
-    "square": Voice(24, 1.0, 0.0, 0.3, sustain=0.5, attack=0.004, decay=0.25, detune=6),
-    "saw": Voice(30, 1.0, edge=0.6, sustain=0.6, attack=0.006, decay=0.3, detune=14),
+    "square": Voice(24, 1.0, 0.0, 0.3, sustain=0.5, attack=0.004, decay=0.25, detune=6.0),
+    "saw": Voice(30, 1.0, edge=0.6, sustain=0.6, attack=0.006, decay=0.3, detune=14.0),
     "upright": Voice(6, 1.5, edge=0.8, decay=0.5, attack=0.008),
     "finger": Voice(9, 1.2, edge=0.7, decay=0.6, attack=0.005, sustain=0.2),
-    "slap": Voice(18, 0.9, edge=1.5, decay=0.22, attack=0.002, sustain=0.15),
-    "synth_bass": Voice(14, 0.9, 0.7, 0.8, decay=0.3, attack=0.004, sustain=0.45, detune=8),
+    "slap": Voice(18, 1.0, edge=0.9, decay=0.22, attack=0.004, sustain=0.15),
+    "synth_bass": Voice(14, 1.1, 0.7, 0.6, decay=0.3, attack=0.008, sustain=0.45, detune=8.0),
     "sub": Voice(3, 2.0, 0.4, 0.3, decay=0.9, attack=0.006),
 }
 
@@ -132,13 +132,13 @@ class _Stroke:
     def time(self, seconds: float) -> np.ndarray:
         return np.arange(round(seconds * self.rate_hz)) / self.rate_hz
 
-    def tone(self, high: float, low: float, fall: float, decay: float) -> np.ndarray:
+    def tone(self, high: int, low: int, fall: float, decay: float) -> np.ndarray:
         """Return a sine that falls from `high` to `low` hertz within about `fall` seconds."""
         time = self.time(5 * decay)
         cycles = low * time + (high - low) * fall * (1 - np.exp(-time / fall))
         return np.sin(2 * np.pi * cycles) * np.exp(-time / decay) * self._ends(time)
 
-    def hiss(self, low: float, high: float, decay: float, attack: float = 0.001) -> np.ndarray:
+    def hiss(self, low: int, high: int, decay: float, attack: float = 0.001) -> np.ndarray:
         """Return noise between `low` and `high` hertz that dies away."""
         time = self.time(5 * decay)
         white = self.noise.standard_normal(len(time))
@@ -151,7 +151,7 @@ class _Stroke:
         return np.minimum(1.0, 10 * (1 - time / time[-1]))
 
 
-def _one_pole(sound: np.ndarray, hertz: float, rate_hz: int) -> np.ndarray:
+def _one_pole(sound: np.ndarray, hertz: int, rate_hz: int) -> np.ndarray:
     keep = np.exp(-2 * np.pi * min(hertz, 0.49 * rate_hz) / rate_hz)
     return lfilter([1 - keep], [1, -keep], sound)
 

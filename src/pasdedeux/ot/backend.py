@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LARGEST = 64  # points on either side up to which compiled loops beat products of matrices
+LARGEST = 256  # points on either side up to which loops in one thread clearly beat torch
 WORTH_A_THREAD = 4_000_000  # matrix entries times iterations: about a millisecond
 _ALLOWED = ContextVar("compiled", default=True)
 
@@ -71,24 +71,25 @@ def transport(
     *,
     iterations: int,
     tolerance: float,
-) -> tuple[Float[Tensor, "*B N M"], Float[Tensor, "*B N"], Float[Tensor, "*B M"], int]:
-    """Return plan, row, column and iterations of `sinkhorn.project`, compiled."""
+) -> tuple[Tensor, ...]:
+    """Return the fields of `sinkhorn.Solution`, compiled."""
     from pasdedeux.ot import compiled
 
     arrays, weights = _flat(logits, 2), (_flat(a, 1), _flat(b, 1))
     logarithms = np.empty_like(weights[0]), np.zeros_like(weights[1])
-    plans, done = np.empty_like(arrays), np.empty(len(arrays), dtype=np.int64)
+    plans, told = np.empty_like(arrays), np.empty((len(arrays), 3), arrays.dtype)
 
     def solve(part: slice) -> None:
         compiled.transports(
             arrays[part], tuple(x[part] for x in weights), tuple(x[part] for x in logarithms),
-            plans[part], done[part], (iterations, float(tolerance)),
+            plans[part], told[part], (iterations, float(tolerance)),
         )  # fmt: skip
 
     _share(solve, len(arrays), arrays.size * iterations)
     found = zip((plans, *logarithms), (logits, a, b), strict=True)
-    plan, row, column = (torch.from_numpy(array).reshape(like.shape) for array, like in found)
-    return plan, row, column, int(done.max())
+    shaped = (torch.from_numpy(array).reshape(like.shape) for array, like in found)
+    divergence, gap, done = torch.from_numpy(told).reshape(*a.shape[:-1], 3).unbind(-1)
+    return *shaped, divergence, gap, done.max()
 
 
 def descent(
@@ -98,17 +99,16 @@ def descent(
     b: Float[Tensor, "*B M"],
     start: Float[Tensor, "*B N M"],
     *,
-    symmetric: bool,
-    settings: tuple[float, int, int, float],
+    settings: tuple[float, bool, int, int, float],
 ) -> tuple[Tensor, ...]:
-    """Return plan, value, divergence, gap, change and steps of `gromov.descent`, compiled.
+    """Return the fields of `gromov.Descent`, compiled.
 
-    The settings are 2 / epsilon, outer and inner steps, and tolerance.
+    The settings: 2 / epsilon, whether D and C are symmetric, outer and inner steps, tolerance.
     """
     from pasdedeux.ot import compiled
 
     spaces, weights = [_flat(D, 2), _flat(C, 2)], (_flat(a, 1), _flat(b, 1))
-    spaces += spaces if symmetric else [x.swapaxes(1, 2).copy() for x in spaces]
+    spaces += spaces if settings[1] else [x.swapaxes(1, 2).copy() for x in spaces]
     plans = _flat(start, 2).copy()
     told = np.empty((len(plans), 5), plans.dtype)
 
@@ -118,6 +118,6 @@ def descent(
             plans[part], told[part], settings,
         )  # fmt: skip
 
-    _share(solve, len(plans), plans.size * settings[1] * settings[2])
+    _share(solve, len(plans), plans.size * settings[2] * settings[3])
     figures = torch.from_numpy(told).reshape(*start.shape[:-2], 5).unbind(-1)
-    return torch.from_numpy(plans).reshape(start.shape), *figures
+    return torch.from_numpy(plans).reshape(start.shape), *figures[:-1], figures[-1].max()

@@ -1,6 +1,6 @@
 """Transport between few points, compiled: the steps of `sinkhorn` and `gromov` in plain loops.
 
-One problem after the other, each small enough to stay in the fastest cache. `backend` calls this
+One problem after the other, each small enough to stay in a fast cache. `backend` calls this
 for a batch. Two things differ from the code in torch, neither of them in exact arithmetic:
 
 - the kernel is exponentiated once a projection and stays as it is while the scalings move, unless
@@ -46,12 +46,24 @@ def _copy(source, out):
 @njit(**PART)
 @no_type_check
 def _half_step(kernel, weights, target, out):
-    """Set out = target / (kernel^T weights)."""
+    """Set out = target / (kernel^T weights).
+
+    Four rows at a time: waiting for `out` to be written is what takes the time at 16 points.
+    """
+    fours = weights.size - weights.size % 4
     _fill(out, 0)
-    for i in range(weights.size):
-        weight = weights[i]
+    for i in range(0, fours, 4):
+        w, x, y, z = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
         for j in range(out.size):
-            out[j] += kernel[i, j] * weight
+            out[j] += (
+                kernel[i, j] * w
+                + kernel[i + 1, j] * x
+                + kernel[i + 2, j] * y
+                + kernel[i + 3, j] * z
+            )
+    for i in range(fours, weights.size):
+        for j in range(out.size):
+            out[j] += kernel[i, j] * weights[i]
     for j in range(out.size):
         out[j] = target[j] / out[j]
 
@@ -235,11 +247,14 @@ def _cross(D, plan, C_turned, left, out):
 
 @njit(**PART)
 @no_type_check
-def _slope(spaces, plan, scale, left, other, logits):
-    """Set logits = scale (D plan C^T + D^T plan C)."""
+def _slope(spaces, plan, scale, symmetric, left, other, logits):
+    """Set logits = scale (D plan C^T + D^T plan C); of symmetric matrices both terms are equal."""
     D, C, D_turned, C_turned = spaces
     _cross(D, plan, C_turned, left, logits)
-    _cross(D_turned, plan, C, left, other)
+    if symmetric:
+        _copy(logits.reshape(-1), other.reshape(-1))
+    else:
+        _cross(D_turned, plan, C, left, other)
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
             logits[i, j] = scale * (logits[i, j] + other[i, j])
@@ -282,25 +297,26 @@ def _divergence(plan, logits, logarithms, weights):
 
 @njit(**FAST, cache=True)
 @no_type_check
-def transports(logits, weights, logarithms, plans, done, settings):
-    """Project every problem; `done` takes the iterations of each."""
-    (a, b), (rows, columns), (iterations, tolerance) = weights, logarithms, settings
+def transports(logits, weights, logarithms, plans, told, settings):
+    """Project every problem; `told` takes divergence, gap and iterations of each."""
+    iterations, tolerance = settings
     space = _space(plans[0])
     for k in range(len(plans)):
-        enough = _reachable(tolerance, logits[k])
-        done[k] = _project(
-            logits[k], (a[k], b[k]), (rows[k], columns[k]), plans[k], space, iterations, enough
-        )
+        plan, own = plans[k], (weights[0][k], weights[1][k])
+        pair, enough = (logarithms[0][k], logarithms[1][k]), _reachable(tolerance, logits[k])
+        told[k, 2] = _project(logits[k], own, pair, plan, space, iterations, enough)
+        told[k, 0] = _divergence(plan, logits[k], pair, own)
+        told[k, 1] = _gap(plan, own[0], own[1])
 
 
 @njit(**FAST, cache=True)
 @no_type_check
 def descents(spaces, weights, plans, told, settings):
-    """Move every plan down its slope as `gromov.descent` does.
+    """Move every plan down its slope as `gromov` does.
 
     Spaces are D, C and their transposes; `told` takes value, divergence, gap, change and steps.
     """
-    scale, outer, inner, tolerance = settings
+    scale, symmetric, outer, inner, tolerance = settings
     first = plans[0]
     logits, left, before = np.empty_like(first), np.empty_like(first), np.empty_like(first)
     logarithms, space = (np.empty_like(weights[0][0]), np.empty_like(weights[1][0])), _space(first)
@@ -310,7 +326,7 @@ def descents(spaces, weights, plans, told, settings):
         own = D[k], C[k], D_turned[k], C_turned[k]
         _fill(logarithms[1], 0)
         while done < outer:
-            _slope(own, plan, scale, left, before, logits)
+            _slope(own, plan, scale, symmetric, left, before, logits)
             _copy(plan.reshape(-1), before.reshape(-1))
             enough = _reachable(tolerance, logits)
             _project(logits, (a, b), logarithms, plan, space, inner, enough)

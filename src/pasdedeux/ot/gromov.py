@@ -97,41 +97,42 @@ def gromov(
         if start is None:
             start = a[..., :, None] * b[..., None, :] / a.sum(-1)[..., None, None]
         symmetric = not torch.is_grad_enabled() and torch.equal(D, D.mT) and torch.equal(C, C.mT)
-        how = {"epsilon": epsilon, "symmetric": symmetric, "steps": steps}
         if gradient == "envelope" and backend.small(D, C, start):
-            found = _compiled(D, C, a, b, start, **how)
+            settings = (2 / epsilon, symmetric, steps.outer, steps.inner, float(steps.tolerance))
+            found = Descent(*backend.descent(D, C, a, b, start, settings=settings))
         else:
-            found = descent(D, C, a, b, start, **how)
+            found = _descent(D, C, a, b, start, (epsilon, symmetric, steps))
     value = found.value
     if gradient == "envelope":
         value = _ValueOfPlan.apply(D, C, found.plan, value)
     objective = value + epsilon * found.divergence
-    return Gromov(found.plan, value, objective, found.gap, found.change, found.steps)
+    return Gromov(found.plan, value, objective, found.gap, found.change, int(found.steps))
 
 
 class Descent(NamedTuple):
-    """Where mirror descent ended; `divergence` is KL(plan | a b^T), the rest as in `Gromov`."""
+    """Where mirror descent ended: KL(plan | a b^T) as `divergence`, the rest as in `Gromov`."""
 
     plan: Float[Tensor, "*B N M"]
     value: Float[Tensor, "*B"]
     divergence: Float[Tensor, "*B"]
     gap: Float[Tensor, "*B"]
     change: Float[Tensor, "*B"]
-    steps: int
+    steps: int | Tensor
 
 
-def descent(
-    D: Float[Tensor, "*B N N"],
-    C: Float[Tensor, "*B M M"],
-    a: Float[Tensor, "*B N"],
-    b: Float[Tensor, "*B M"],
-    start: Float[Tensor, "*B N M"],
-    *,
-    epsilon: float,
-    symmetric: bool,
-    steps: Steps,
+def _descent(
+    D: Tensor,
+    C: Tensor,
+    a: Tensor,
+    b: Tensor,
+    start: Tensor,
+    settings: tuple[float, bool, Steps],
 ) -> Descent:
-    """Return the end of projected mirror descent; `symmetric` promises that D and C are."""
+    """Return the end of projected mirror descent in torch, on any device.
+
+    The settings are epsilon, whether D and C are known to be symmetric, and the steps.
+    """
+    epsilon, symmetric, steps = settings
     log_a, log_b, mass, plan, column = a.log(), b.log(), a.sum(-1), start, None
     for done in range(1, steps.outer + 1):  # noqa: B007
         cross = 2 * (D @ plan @ C) if symmetric else D @ plan @ C.mT + D.mT @ plan @ C
@@ -149,23 +150,6 @@ def descent(
     divergence = (plan * (log_plan - log_a[..., :, None] - log_b[..., None, :])).sum((-2, -1))
     value = (tensor_product(D, C, plan) * plan).sum((-2, -1))
     return Descent(plan, value, divergence, gap(plan, a, b), change, done)
-
-
-def _compiled(
-    D: Tensor,
-    C: Tensor,
-    a: Tensor,
-    b: Tensor,
-    start: Tensor,
-    *,
-    epsilon: float,
-    symmetric: bool,
-    steps: Steps,
-) -> Descent:
-    """Return the same as `descent`, which is the reference, sooner."""
-    settings = (2 / epsilon, steps.outer, steps.inner, float(steps.tolerance))
-    *found, done = backend.descent(D, C, a, b, start, symmetric=symmetric, settings=settings)
-    return Descent(*found, int(done.max()))
 
 
 def tensor_product(
@@ -236,12 +220,57 @@ def algorithm_1(
     - divides each distance by its width, then both by the mean distance between dances;
     - iterates in the log domain from the last scalings and may stop early (`steps.tolerance`);
     - gives the plan mass 1. Marginals 1 and E without its factor 2 amount to 2 epsilon / m there;
+      for the marginals 1 / m of Eq. 4 in the printed loop, give m times its epsilon;
     - stops the gradient at the dances, which the text leaves fixed, and by default at the plan.
 
     The paper reads a second pair of batches and never uses it; the MDOT README measures between the
     batches, D_ij = d(y_i, y'_j). Give the others for that: it assumes that one plan pairs both.
     """
     choice("source", source, ("printed", "corrected"))
+    if source == "printed":
+        D, C = _distances(dance, music, dance_other, music_other)
+        return _printed(D, C, epsilon, steps, gradient)
+    D, C = _scaled_distances(dance, music, dance_other, music_other)
+    unit = 2 * epsilon / dance.shape[-2]
+    found = gromov(D, C, epsilon=unit, steps=steps, gradient=gradient)
+    return Matching(found.plan, found.value, found.gap)
+
+
+def identity(
+    dance: Float[Tensor, "*B M D"],
+    music: Float[Tensor, "*B M E"],
+    dance_other: Float[Tensor, "*B M D"] | None = None,
+    music_other: Float[Tensor, "*B M E"] | None = None,
+) -> Matching:
+    """Return the corrected output at the plan I / m, each dance matched with its own music.
+
+    An ablation of ours, not in the paper: the pairs are known in training, so nothing needs to be
+    searched for. It asks more than Algorithm 1, whose value is 0 for wrong pairs of equal shape.
+    """
+    D, C = _scaled_distances(dance, music, dance_other, music_other)
+    plan = torch.eye(D.shape[-1], dtype=D.dtype, device=D.device).expand_as(D) / D.shape[-1]
+    value = (tensor_product(D, C, plan) * plan).sum((-2, -1))
+    return Matching(plan, value, torch.zeros_like(value.detach()))
+
+
+def remark(gap: Float[Tensor, "*B"], allowed: float = 0.1) -> str:
+    """Return a sentence when a plan misses more than this share of its marginals, otherwise "".
+
+    For a log or a notebook; nothing is printed or warned here, inside a training loop.
+    """
+    worst = float(gap.detach().amax())
+    if worst <= allowed:  # false for nan
+        return ""
+    return (
+        f"A plan misses {worst:.0%} of its marginals: it is not yet a matching. "
+        "Give more inner steps or a larger epsilon."
+    )
+
+
+def _distances(
+    dance: Tensor, music: Tensor, dance_other: Tensor | None, music_other: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return D and C of Algorithm 1: L1 within the batches, or between two of each."""
     others = (dance_other is None) + (music_other is None)
     refuse(others == 1, "dance_other and music_other go together; give both or none.")
     refuse(
@@ -249,16 +278,18 @@ def algorithm_1(
         f"dance and music must hold as many points, got {dance.shape[-2]} and {music.shape[-2]}; "
         "`gromov` matches sets of different sizes.",
     )
-    if source == "corrected":
-        dance, dance_other = dance.detach(), None if dance_other is None else dance_other.detach()
     D = costs.l1(dance, dance if dance_other is None else dance_other)
     C = costs.l1(music, music if music_other is None else music_other)
-    if source == "printed":
-        return _printed(D, C, epsilon, steps, gradient)
-    D, C = costs.by_one_scale(D / dance.shape[-1], C / music.shape[-1])
-    unit = 2 * epsilon / dance.shape[-2]
-    found = gromov(D, C, epsilon=unit, steps=steps, gradient=gradient)
-    return Matching(found.plan, found.value, found.gap)
+    return D, C
+
+
+def _scaled_distances(
+    dance: Tensor, music: Tensor, dance_other: Tensor | None, music_other: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return both over their widths and then over one scale; no gradient reaches the dances."""
+    dance, dance_other = dance.detach(), None if dance_other is None else dance_other.detach()
+    D, C = _distances(dance, music, dance_other, music_other)
+    return costs.by_one_scale(D / dance.shape[-1], C / music.shape[-1])
 
 
 def _printed(D: Tensor, C: Tensor, epsilon: float, steps: Steps, gradient: str) -> Matching:

@@ -78,22 +78,44 @@ def sinkhorn(
     _settings(epsilon, iterations, tolerance, gradient)
     refuse(not bool(torch.isfinite(cost).all()), "cost must be finite, got nan or inf in it.")
     a, b = marginals(cost.shape, cost, a, b)
-    with torch.set_grad_enabled(gradient == "unrolled" and torch.is_grad_enabled()):
-        logits, log_a, log_b = -cost / epsilon, a.log(), b.log()
-        limits = {"iterations": iterations, "tolerance": tolerance}
-        if gradient == "envelope" and backend.small(logits):
-            plan, *scalings = backend.transport(logits, a, b, **limits)
-            found = Scaling(*scalings)
-        else:
-            found = project(logits, log_a, log_b, **limits)
-            plan = scaled_kernel(logits, found).exp()
-        f, g = epsilon * (found.row - log_a), epsilon * (found.column - log_b)
-        objective = (plan * (f[..., :, None] + g[..., None, :])).sum((-2, -1))
-    value = (plan * cost).sum((-2, -1))
-    if gradient == "envelope":
-        by_cost, by_a, by_b = value, (f * a).sum(-1), (g * b).sum(-1)
-        objective = objective + sum(part - part.detach() for part in (by_cost, by_a, by_b))
-    return Transport(plan, value, objective, f, g, gap(plan, a, b), found.iterations)
+    logits = cost / -epsilon
+    envelope = gradient == "envelope"
+    with torch.set_grad_enabled(not envelope and torch.is_grad_enabled()):
+        solve = backend.transport if envelope and backend.small(logits) else _transport
+        found = Solution(*solve(logits, a, b, iterations=iterations, tolerance=tolerance))
+        f, g = epsilon * (found.row - a.log()), epsilon * (found.column - b.log())
+    value = (found.plan * cost).sum((-2, -1))
+    objective = value + epsilon * found.divergence
+    if envelope:
+        for potential, weights in ((f, a), (g, b)):
+            if weights.requires_grad:
+                linear = (potential * weights).sum(-1)
+                objective = objective + linear - linear.detach()
+    return Transport(found.plan, value, objective, f, g, found.gap, int(found.iterations))
+
+
+class Solution(NamedTuple):
+    """A projection: the plan, the logarithms of both scalings, KL(plan | a b^T) and the gap."""
+
+    plan: Float[Tensor, "*B N M"]
+    row: Float[Tensor, "*B N"]
+    column: Float[Tensor, "*B M"]
+    divergence: Float[Tensor, "*B"]
+    gap: Float[Tensor, "*B"]
+    iterations: int | Tensor
+
+
+def _transport(
+    logits: Tensor, a: Tensor, b: Tensor, *, iterations: int, tolerance: float
+) -> Solution:
+    """Return the projection in torch, on any device; differentiable when gradients are enabled."""
+    log_a, log_b = a.log(), b.log()
+    found = project(logits, log_a, log_b, iterations=iterations, tolerance=tolerance)
+    log_plan = scaled_kernel(logits, found)
+    plan = log_plan.exp()
+    divergence = (plan * (log_plan - log_a[..., :, None] - log_b[..., None, :])).sum((-2, -1))
+    missed = gap(plan, a, b)
+    return Solution(plan, found.row, found.column, divergence, missed, found.iterations)
 
 
 def project(

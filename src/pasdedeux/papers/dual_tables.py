@@ -9,10 +9,12 @@ from pasdedeux.data.copies import SMPL_HIPS, Audit, CopySettings, audit
 from pasdedeux.data.dance import RATE_HZ, Dance
 from pasdedeux.metrics import rhythm
 from pasdedeux.motion import beats
+from pasdedeux.motion.fitting import Fit
 from pasdedeux.report.table import Measurement
 
 BEATS = ("beats alignment (%)", "by chance (%)", "beats a second: dance", "music")
 COPIES = ("dances", "windows", "near copies (%)", "median distance (cm)")
+FIT = ("dances", "frames", "mean error (cm)", "95 % below (cm)", "worst point's mean (cm)")
 PERCENT, CM = 100.0, 100.0
 
 
@@ -40,7 +42,7 @@ def beat_alignment(dances: Sequence[Dance]) -> list[Measurement]:
     rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     corpora: dict[str, set[str]] = defaultdict(set)
     for dance in dances:
-        danced = beats.beat_seconds(dance.joints_world, RATE_HZ)
+        danced = beats.beat_seconds(dance.joints_world, float(RATE_HZ))
         if not len(danced) or not len(dance.beat_seconds):
             continue
         found = rhythm.alignment(dance.beat_seconds, danced, dance.seconds)
@@ -71,3 +73,23 @@ def near_copies(
             if np.isfinite(value)
         ]
     return found, rows
+
+
+def fit_errors(genres: Sequence[str], fits: Sequence[Fit], *, corpus: str) -> list[Measurement]:
+    """Return how far the points of each genre lie from the fitted bodies, a fit for each dance."""
+    rows = []
+    for genre in dict.fromkeys(genres):
+        errors = [f.error_metres for g, f in zip(genres, fits, strict=True) if g == genre]
+        every = np.concatenate(errors)
+        told = (
+            len(errors),
+            len(every),
+            CM * every.mean(),
+            CM * np.quantile(every, 0.95),
+            CM * every.mean(axis=0).max(),
+        )
+        rows += [
+            Measurement(genre, column, None, float(value), corpus)
+            for column, value in zip(FIT, told, strict=True)
+        ]
+    return rows

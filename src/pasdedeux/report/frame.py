@@ -59,6 +59,7 @@ pre { overflow-x: auto; padding: 0.6rem 0.8rem; border-radius: 0.4rem; font-size
 code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .input pre { background: var(--tint); border: 1px solid var(--line); }
 .equation math { padding-top: 0.25em; }
+.output_html { background: none !important; }
 .output pre { background: none; padding: 0.2rem 0.8rem; }
 .output_error pre { background: #fbdfe2; } .prompt { display: none; } .output { overflow-x: auto; }
 .equation { display: flex; align-items: center; gap: 1rem; margin: 0.9rem 0; overflow-x: auto;

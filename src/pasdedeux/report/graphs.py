@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Num
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from pasdedeux.base.checks import choice, refuse
@@ -18,6 +19,7 @@ from pasdedeux.report.picture import GREY, SEED_COLOURS, STYLE, Picture, picture
 Values = Sequence[int | float] | np.ndarray | Tensor
 Scale = Literal["linear", "x", "y", "both"]
 MARKS = "os^Dv"
+FEW = 7  # places on a logarithmic axis that can all be labelled
 
 
 def clouds(
@@ -25,7 +27,7 @@ def clouds(
     *,
     numbered: bool = False,
 ) -> Picture:
-    """Return one panel a title, with one kind of mark for each named set of points in the plane.
+    """Return one panel a title; a set of points in the plane keeps its mark in every panel.
 
     `numbered` writes each point's place in its set beside it.
     """
@@ -35,9 +37,11 @@ def clouds(
     with mpl.rc_context(STYLE):
         drawn = picture(3.0 * len(panels) + 0.2, 2.7 * min(1.5, high / wide) + 0.9)
         grid = drawn.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+        names = list(dict.fromkeys(name for sets in panels.values() for name in sets))
         for axes, (title, sets) in zip(grid, panels.items(), strict=True):
             held = {name: _array(points) for name, points in sets.items()}
-            for place, (name, points) in enumerate(held.items()):
+            for name, points in held.items():
+                place = names.index(name)
                 style = {"marker": MARKS[place % len(MARKS)], "color": SEED_COLOURS[place]}
                 axes.scatter(*points.T, s=22, label=name, zorder=3, alpha=0.85, **style)
                 if numbered:
@@ -66,14 +70,14 @@ def lines(
     """Return one panel for each quantity: its name above it, and a line of (x, y) for each label.
 
     `x` names the horizontal axis of all; `scale` says which axes are logarithmic; `levels` are
-    dashed horizontal lines with their names, in every panel.
+    dashed horizontal lines with their names, in every panel. A legend is not repeated.
     """
     choice("scale", scale, ("linear", "x", "y", "both"))
     refuse(not panels, "lines needs at least one panel.")
     width = 3.3 if len(panels) > 1 else 4.6
     with mpl.rc_context(STYLE):
         drawn = picture(width * len(panels) + 0.2, 2.8)
-        grid = drawn.subplots(1, len(panels), squeeze=False)[0]
+        grid, told = drawn.subplots(1, len(panels), squeeze=False)[0], []
         for axes, (title, curves) in zip(grid, panels.items(), strict=True):
             for place, (label, (across, up)) in enumerate(curves.items()):
                 style = {"color": SEED_COLOURS[place % len(SEED_COLOURS)], "linewidth": 1.4}
@@ -85,9 +89,21 @@ def lines(
             axes.set_yscale("log" if scale in ("y", "both") else "linear")
             axes.set_title(title, fontsize=9)
             axes.set_xlabel(x)
-            if len(axes.lines) > 1:
+            if scale in ("x", "both"):
+                _label_few(axes, curves)
+            names = [line.get_label() for line in axes.lines]
+            if len(names) > 1 and names not in told:
                 axes.legend(fontsize=7.5)
+            told.append(names)
     return drawn
+
+
+def _label_few(axes: Axes, curves: Mapping[str, tuple[Values, Values]]) -> None:
+    """Label a logarithmic axis at the numbers themselves where they are few."""
+    places = np.unique(np.concatenate([_array(across) for across, _ in curves.values()]))
+    if len(places) <= FEW:
+        axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=8)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def histograms(

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from pasdedeux.report.picture import png
-from pasdedeux.report.series import lines
+from pasdedeux.report.tracks import tracks
 
 X = np.linspace(0, 2, 11)
 
 
 def test_a_panel_has_a_line_for_each_column_and_a_mark_for_each_moment():
-    drawn = lines(
+    drawn = tracks(
         {"one": np.stack([X, X**2], 1), "two": X[:, None]},
         X,
         "seconds",
@@ -27,13 +27,13 @@ def test_a_panel_has_a_line_for_each_column_and_a_mark_for_each_moment():
 
 
 def test_the_same_numbers_give_the_same_bytes():
-    assert png(lines({"one": X[:, None]}, X, "x")) == png(lines({"one": X[:, None]}, X, "x"))
+    assert png(tracks({"one": X[:, None]}, X, "x")) == png(tracks({"one": X[:, None]}, X, "x"))
 
 
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match="at least one panel"):
-        lines({}, X, "x")
+        tracks({}, X, "x")
     with pytest.raises(ValueError, match="one: a line needs finite"):
-        lines({"one": np.full((11, 1), np.nan)}, X, "x")
+        tracks({"one": np.full((11, 1), np.nan)}, X, "x")
     with pytest.raises(ValueError, match="one: 10 rows, but x has 11"):
-        lines({"one": X[:10, None]}, X, "x")
+        tracks({"one": X[:10, None]}, X, "x")

@@ -1,4 +1,4 @@
-"""Numbers along one axis: a panel for each, lines for its columns, marks for moments."""
+"""Columns of numbers over time or another axis, with marks for moments."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from pasdedeux.report.picture import BLUE, GREEN, ORANGE, SEED_COLOURS, STYLE, P
 MARKS = (ORANGE, GREEN, BLUE)
 
 
-def lines(
+def tracks(
     panels: Mapping[str, Float[np.ndarray, "_ _"]],
     x: Float[np.ndarray, " N"],
     x_label: str,
@@ -24,7 +24,7 @@ def lines(
     `marks` are vertical lines at places of `x`, each kind with its own colour and dash, in every
     panel. Raises `ValueError` for numbers that are not finite or of another length than `x`.
     """
-    refuse(not panels, "lines needs at least one panel, got none.")
+    refuse(not panels, "tracks needs at least one panel, got none.")
     for name, values in panels.items():
         refuse(len(values) != len(x), f"{name}: {len(values)} rows, but x has {len(x)}.")
         refuse(not np.isfinite(values).all(), f"{name}: a line needs finite numbers.")

@@ -1,0 +1,129 @@
+"""MDOT-Net at tiny size: costs by plain loops, both mini-batches, who learns, exact runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pasdedeux.data.canonical import Heading
+from pasdedeux.data.pairs import Pairs, PairSettings, Part
+from pasdedeux.data.scale import Scale
+from pasdedeux.motion.rotation import geodesic, matrix_from_axis_angle, six_from_matrix
+from pasdedeux.papers import dual, mdot
+
+B, T = 5, 7
+NETWORK = dual.DualSettings(width_dance=12, width_music=8, heads=2, layers=1, dropout=0.0, noise=3)
+TINY = mdot.MdotSettings(
+    network=NETWORK, batch=B, steps=3, rates=((0, 1e-2),), pairs=PairSettings(frames=75), every=20
+)
+
+
+def _poses(seed, count=B, frames=T):
+    draw = torch.Generator().manual_seed(seed)
+    turn = matrix_from_axis_angle(torch.randn(count, frames, 24, 3, generator=draw))
+    place = torch.randn(count, frames, 3, generator=draw)
+    return torch.cat([place, six_from_matrix(turn).flatten(-2)], -1)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    count = 13
+    music = torch.randn(count, 75, 53, generator=torch.Generator().manual_seed(2)).numpy()
+    place = Heading(np.zeros((count, 2)), np.tile([1.0, 0.0], (count, 1)))
+    part = Part(_poses(1, count, 75).numpy(), music, np.zeros(count, int), np.arange(count), place)
+    parts = {"train": part, "valid": part, "test": part}
+    scale = Scale(np.zeros(53), np.ones(53))
+    return Pairs(TINY.pairs, (), (), parts, dict.fromkeys(parts, 0), scale, "random numbers")
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_cost_of_two_dances_is_eq7_frame_by_frame(every):
+    x, other = _poses(1), _poses(2, 4)
+    found = mdot.dance_cost(x, other, every=every)
+    frames = range(0, T, every)
+    for i in range(B):
+        for j in range(4):
+            total = 0.0
+            for t in frames:
+                one, two = (dual.matrices(y[t : t + 1, None])[0, 0] for y in (x[i], other[j]))
+                total += float(geodesic(one, two).square().sum())
+                total += float((x[i, t, :3] - other[j, t, :3]).abs().sum())
+            assert float(found[i, j]) == pytest.approx(total / len(frames), rel=1e-4)
+
+
+def test_every_frame_the_cost_is_the_paired_distance_of_dual_learning():
+    x, other = _poses(1), _poses(2)
+    paired = mdot.dance_cost(x, other).diagonal().mean()
+    assert float(paired) == pytest.approx(float(dual.dance_distance(x, other)), rel=1e-5)
+
+
+def test_the_cost_of_two_songs_by_plain_loops():
+    y, other = torch.randn(3, T, 53), torch.randn(4, T, 53)
+    found = mdot.song_cost(y, other)
+    for i in range(3):
+        for j in range(4):
+            assert torch.allclose(found[i, j], (y[i] - other[j]).abs().sum() / T, rtol=1e-5)
+
+
+def test_both_mini_batches_are_drawn_and_differ(pairs):
+    first = dual.drawn(13, TINY, 0, 4, "first")
+    second = dual.drawn(13, TINY, 0, 4, "second")
+    assert len(set(first.tolist())) == B
+    assert first.tolist() != second.tolist()
+
+
+def test_real_dances_in_place_of_generated_ones_are_no_distance_away_on_average(pairs):
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    values = []
+    for index in range(60):
+        rows = torch.randperm(13, generator=torch.Generator().manual_seed(index))[:12]
+        parts = learner.dances[rows].split(3)
+        scale = mdot.dance_cost(parts[2], parts[3], every=20).mean()
+        found = mdot.unbiased_distance(
+            (parts[0], parts[1]), (parts[2], parts[3]),
+            cost=lambda x, o, s=scale: mdot.dance_cost(x, o, every=20) / s, epsilon=0.05,
+        )  # fmt: skip
+        values.append(float(found.value))
+    mean, error = np.mean(values), np.std(values) / np.sqrt(len(values))
+    assert abs(mean) < 4 * error
+    assert min(values) < 0 < max(values)
+
+
+def test_every_weight_of_the_generator_moves_and_the_losses_are_finite(pairs):
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    before = {k: v.clone() for k, v in learner.dancing.state_dict().items()}
+    for index in range(3):
+        told = learner.step(index)
+    assert set(told) == {"transport", "gromov", "norm"}
+    assert all(np.isfinite(value) for value in told.values())
+    still = [k for k, v in learner.dancing.state_dict().items() if torch.equal(v, before[k])]
+    assert not still, f"never trained: {still}"
+
+
+def test_the_weight_of_gromov_0_leaves_it_out(pairs):
+    learner = mdot.Mdot(replace(TINY, gromov=0.0), pairs, seed=0)
+    assert set(learner.losses(0)) == {"transport"}
+
+
+def test_it_dances_any_length_and_a_finished_run_is_found_again(pairs, project):
+    settings = replace(TINY, steps=2)
+    trained = mdot.train(settings, pairs, 0)
+    danced = trained.dance(pairs.test.music[:2, :40], pairs.test.pose[:2, 0], 3)
+    assert danced.shape == (2, 40, 147)
+    assert np.isfinite(danced).all()
+    assert mdot.train(settings, pairs, 0).run.name == trained.run.name
+
+
+@pytest.mark.parametrize("profile", ["paper", "gpu", "laptop", "quick"])
+def test_every_profile_can_be_made(profile):
+    assert getattr(mdot.MdotSettings, profile)().batch == 16
+
+
+def test_settings_that_cannot_work_are_refused():
+    with pytest.raises(ValueError, match="batch must be at least 3"):
+        replace(TINY, batch=2)
+    with pytest.raises(ValueError, match="epsilon must be above 0"):
+        replace(TINY, epsilon=0.0)
+    with pytest.raises(ValueError, match="every must be at least 1"):
+        replace(TINY, every=0)
