@@ -89,25 +89,25 @@ class HuangSettings(DanceTraining):
     @classmethod
     def paper(cls) -> "HuangSettings":
         """The published sizes and rate, five seeds."""
-        return cls(seeds=(0, 1, 2, 3, 4))
+        return cls(seeds=(0, 1, 2, 3, 4), workers=1)
 
     @classmethod
     def gpu(cls) -> "HuangSettings":
         """The published sizes, as many updates as the dual model at this profile."""
-        return cls(seeds=(0, 1, 2), steps=15_000)
+        return cls(seeds=(0, 1, 2), workers=1, steps=15_000)
 
     @classmethod
     def laptop(cls) -> "HuangSettings":
         """About a tenth of each width, three seeds."""
         return replace(
             cls.gpu(), width=64, heads=4, head_width=16, inner=128, hidden=128, dropout=0.0,
-            batch=16, steps=600, rates=((0, 1e-3), (300, 3e-4), (540, 1e-4)),
+            batch=16, steps=600, rates=((0, 1e-3), (300, 3e-4), (540, 1e-4)), workers=2,
         )  # fmt: skip
 
     @classmethod
     def quick(cls) -> "HuangSettings":
         """One seed on a few synthetic dances."""
-        few = PairSettings(genres=("Waltz", "Lock"), most_windows=256)
+        few = PairSettings(genres=("Waltz", "Lock"), dances_a_genre=9, most_windows=256)
         return replace(cls.laptop(), pairs=few, seeds=(0,), steps=60, rates=((0, 1e-3),))
 
 

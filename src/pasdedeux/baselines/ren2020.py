@@ -104,25 +104,25 @@ class RenSettings(DanceTraining):
     @classmethod
     def paper(cls) -> "RenSettings":
         """The released sizes and rates, five seeds."""
-        return cls(seeds=(0, 1, 2, 3, 4))
+        return cls(seeds=(0, 1, 2, 3, 4), workers=1)
 
     @classmethod
     def gpu(cls) -> "RenSettings":
         """The released sizes, as many updates as the dual model at this profile."""
-        return cls(seeds=(0, 1, 2), steps=15_000, genre_steps=2_000)
+        return cls(seeds=(0, 1, 2), workers=1, steps=15_000, genre_steps=2_000)
 
     @classmethod
     def laptop(cls) -> "RenSettings":
         """An eighth to a quarter of each width and three layers of ST-GCN, three seeds."""
         return replace(
             cls.gpu(), hear=64, hidden=128, channels=16, widths=(16, 16, 32), steps=600,
-            genre_steps=200, rates=((0, 1e-3),),
+            genre_steps=200, rates=((0, 1e-3),), workers=2,
         )  # fmt: skip
 
     @classmethod
     def quick(cls) -> "RenSettings":
         """One seed on a few synthetic dances."""
-        few = PairSettings(genres=("Waltz", "Lock"), most_windows=256)
+        few = PairSettings(genres=("Waltz", "Lock"), dances_a_genre=9, most_windows=256)
         return replace(cls.laptop(), pairs=few, seeds=(0,), steps=60, genre_steps=20)
 
 
