@@ -30,12 +30,12 @@ from torch.nn import functional as F
 
 from pasdedeux.base import device
 from pasdedeux.base.checks import choice, refuse
-from pasdedeux.base.seeding import generator
+from pasdedeux.base.seeding import generator, number
 from pasdedeux.data.pairs import Pairs, PairSettings
-from pasdedeux.motion import skeleton
-from pasdedeux.motion.kinematics import placed
-from pasdedeux.motion.rotation import geodesic, matrix_from_six, six_from_matrix
+from pasdedeux.motion.rotation import geodesic
 from pasdedeux.music.features import BEAT, CHROMA
+from pasdedeux.nn.pose import POSE, joints, matrices, orthonormal
+from pasdedeux.nn.seeded import seeded
 from pasdedeux.nn.transformer import TransformerConfig
 from pasdedeux.nn.translator import Domains, Translator
 from pasdedeux.ot.gromov import Matching, algorithm_1, identity
@@ -51,7 +51,7 @@ from pasdedeux.training.dances import (
 from pasdedeux.training.duo import update_each
 from pasdedeux.training.loop import fit, update
 
-POSE, MUSIC, CHORD = 147, 53, 13
+MUSIC, CHORD = 53, 13
 THIRDS = (4, 3)  # semitones of a major and of a minor third
 CODE = "pasdedeux.papers.dual"
 Scalar = Float[Tensor, ""]
@@ -135,16 +135,6 @@ def music_distance(x: Songs, other: Songs) -> Scalar:
     return (chroma + (x[..., BEAT] - other[..., BEAT]).abs()).mean()
 
 
-def matrices(y: Dances) -> Float[Tensor, "B T 24 3 3"]:
-    """Return the 24 rotations of each frame, orthonormalised: Eq. 1 read backwards."""
-    return matrix_from_six(y[..., 3:].unflatten(-1, (24, 6)))
-
-
-def joints(y: Dances) -> Float[Tensor, "B T 24 3"]:
-    """Return where the joints of SMPL's mean body are, in metres."""
-    return placed(matrices(y), y[..., :3], skeleton.smpl()).joints_world
-
-
 def chords(x: Songs) -> Float[Tensor, "B 13"]:
     """Return the start token of a song: the triad that holds most of its first chroma.
 
@@ -175,9 +165,7 @@ class Dancing(Translator):
     def danced(self, memory: Tensor, first: Float[Tensor, "B 147"], noise: Tensor) -> Dances:
         """Return the dance to what `encoded` read, from the pose `first`, rotations orthonormal."""
         out = self.decoded(memory, first, noise)
-        out = out + first[:, None] if self.residual else out
-        six = six_from_matrix(matrices(out)).flatten(-2)
-        return torch.cat([out[..., :3], six], dim=-1)
+        return orthonormal(out + first[:, None] if self.residual else out)
 
 
 class Composing(Translator):
@@ -220,8 +208,7 @@ class Dual:
         self.settings, self.seed = settings, seed
         self.songs, self.dances = on_device(pairs.train, settings)
         self.where = self.songs.device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=generator(seed, "weights"))))
+        with seeded(number(seed, "weights")):
             self.dancing = Dancing(settings).to(self.where)
             self.composing = Composing(settings).to(self.where)
         self.modules = {"dancing": self.dancing, "composing": self.composing}
@@ -238,7 +225,8 @@ class Dual:
         for optimizer in self.optimizers.values():
             set_rate(optimizer, settings.rate(index))
         rows = drawn(len(self.songs), settings, self.seed, index).to(self.where)
-        dancing, composing = self.losses(self.songs[rows], self.dances[rows], index)
+        with seeded(number(self.seed, "dropout", index)):
+            dancing, composing = self.losses(self.songs[rows], self.dances[rows], index)
         if settings.routing == "joint":
             losses = dancing | composing
             return update(self.optimizers["both"], losses, clip=settings.clip, weights=self.weights)

@@ -20,9 +20,8 @@ from pasdedeux.data.canonical import canonical_pose, pose_heading
 from pasdedeux.data.dance import RATE_HZ
 from pasdedeux.data.pairs import Pairs
 from pasdedeux.metrics import dance, rhythm
-from pasdedeux.motion import beats, features, skeleton
-from pasdedeux.motion.kinematics import placed
-from pasdedeux.motion.rotation import matrix_from_six
+from pasdedeux.motion import beats, features
+from pasdedeux.nn.pose import joints
 from pasdedeux.training.dances import Trained
 
 WINDOWS = 3  # nine seconds are three windows
@@ -96,9 +95,7 @@ def performed(trained: Trained, found: Excerpts, *, seed: int) -> Performed:
 
 def joints_of(pose: Float[np.ndarray, "*any 147"]) -> Float[np.ndarray, "*any 24 3"]:
     """Return where the joints of SMPL's mean body are; every system is measured on this body."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pose)).float()
-    matrices = matrix_from_six(tensor[..., 3:].unflatten(-1, (24, 6)))
-    return placed(matrices, tensor[..., :3], skeleton.smpl()).joints_world.numpy()
+    return joints(torch.from_numpy(np.ascontiguousarray(pose)).float()).numpy()
 
 
 def evaluate(made: Performed, found: Excerpts, pairs: Pairs) -> dict[str, float]:
@@ -118,7 +115,7 @@ def evaluate(made: Performed, found: Excerpts, pairs: Pairs) -> dict[str, float]
     rate = float(RATE_HZ)
     for name, kind in (("kinetic", features.kinetic), ("geometric", features.geometric)):
         real, ours = (
-            np.stack([kind(_begun(one), rate) for one in joints]) for joints in (true, danced)
+            np.stack([kind(_begun(one), rate) for one in moved]) for moved in (true, danced)
         )
         if len(real) > 1:
             x, y = dance.normalised(real, ours)
@@ -130,8 +127,8 @@ def evaluate(made: Performed, found: Excerpts, pairs: Pairs) -> dict[str, float]
     return numbers
 
 
-def _begun(joints: Float[np.ndarray, "S 24 3"]) -> Float[np.ndarray, "S 24 3"]:
-    return joints - joints[:1, :1]
+def _begun(moved: Float[np.ndarray, "S 24 3"]) -> Float[np.ndarray, "S 24 3"]:
+    return moved - moved[:1, :1]
 
 
 def _diversity(takes: Float[np.ndarray, "K R S 147"]) -> float:
@@ -144,12 +141,12 @@ def _rhythm(
     """Return Beats Alignment with chance and excess; a dance without a beat has no hit."""
     seconds = danced.shape[1] / RATE_HZ
     hits, chance = [], []
-    for joints, number, start in zip(danced, found.dance, found.start, strict=True):
+    for moved, number, start in zip(danced, found.dance, found.start, strict=True):
         music = pairs.dances[number].beat_seconds - start / RATE_HZ
         music = music[(music >= 0) & (music <= seconds)]
         if not len(music):
             continue
-        steps = beats.beat_seconds(joints, float(RATE_HZ))
+        steps = beats.beat_seconds(moved, float(RATE_HZ))
         probe = steps if len(steps) else np.array([0.0])
         told = rhythm.alignment(music, probe, seconds)
         hits.append(told.hits if len(steps) else 0.0)

@@ -26,9 +26,10 @@ from torch import Tensor
 
 from pasdedeux.base import device
 from pasdedeux.base.checks import refuse
-from pasdedeux.base.seeding import generator
+from pasdedeux.base.seeding import generator, number
 from pasdedeux.data.pairs import Pairs, PairSettings
-from pasdedeux.motion.rotation import matrix_from_six
+from pasdedeux.nn.pose import matrices
+from pasdedeux.nn.seeded import seeded
 from pasdedeux.ot import costs
 from pasdedeux.ot.gromov import PRINTED_STEPS, gromov
 from pasdedeux.ot.sinkhorn import unbiased_distance
@@ -102,9 +103,7 @@ def dance_cost(
     """Return c(x_i, x'_j): Eq. 7 of the dual-learning paper per frame, over every `every`-th."""
     x, other = x[..., ::every, :], other[..., ::every, :]
     T = x.shape[-2]
-    turned = [
-        matrix_from_six(y[..., 3:].unflatten(-1, (24, 6))).flatten(-4, -3) for y in (x, other)
-    ]
+    turned = [matrices(y).flatten(-4, -3) for y in (x, other)]
     moved = [y[..., :3].flatten(-2) for y in (x, other)]
     return (costs.squared_geodesic(*turned) + costs.l1(*moved)) / T
 
@@ -138,8 +137,7 @@ class Mdot:
     def __init__(self, settings: MdotSettings, pairs: Pairs, *, seed: int) -> None:
         self.settings, self.seed = settings, seed
         self.songs, self.dances = on_device(pairs.train, settings)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=generator(seed, "weights"))))
+        with seeded(number(seed, "weights")):
             self.dancing = Dancing(settings.network).to(self.songs.device)
         self.modules = {"dancing": self.dancing}
         self.optimizers = {"dancing": torch.optim.Adam(self.dancing.parameters())}
@@ -147,7 +145,8 @@ class Mdot:
     def step(self, index: int) -> dict[str, float]:
         """Do update `index` and return its losses."""
         set_rate(self.optimizers["dancing"], self.settings.rate(index))
-        losses = self.losses(index)
+        with seeded(number(self.seed, "dropout", index)):
+            losses = self.losses(index)
         weights = {"gromov": self.settings.gromov} if self.settings.gromov else {}
         return update(self.optimizers["dancing"], losses, clip=self.settings.clip, weights=weights)
 
