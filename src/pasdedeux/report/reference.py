@@ -44,9 +44,9 @@ class Reference:
 
     @property
     def printed(self) -> dict[str, dict[str, float]]:
-        """The printed numbers in the unit of the paper."""
+        """The printed numbers in the unit of the paper; a cell left empty there is missing here."""
         return {
-            row: {column: float(cell) for column, cell in cells.items()}
+            row: {column: float(cell) for column, cell in cells.items() if cell}
             for row, cells in self.text.items()
         }
 

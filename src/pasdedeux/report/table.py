@@ -314,10 +314,11 @@ def _verdict(
         return "not run"
     if not printed[row]:
         return ""
-    numbers = {name: float(text) for name, text in printed.items()}
+    numbers = {name: float(text) for name, text in printed.items() if text}
     allowed = max(2 * (sd or 0.0), 0.1 * abs(numbers[row]))
     if abs(means[row] - numbers[row]) <= allowed:
         return "match"
+    means = {name: means[name] for name in numbers}
     same = len(means) > 1 and _rank(row, means) == _rank(row, numbers)
     return "trend" if same else "mismatch"
 
