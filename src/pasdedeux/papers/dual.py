@@ -44,6 +44,7 @@ from pasdedeux.training.dances import (
     Trained,
     chained,
     drawn,
+    keep,
     on_device,
     opened,
     set_rate,
@@ -303,6 +304,7 @@ def trained(settings: DualSettings, pairs: Pairs, seed: int) -> tuple[Dual, Trai
     learner = Dual(settings, pairs, seed=seed)
     task = f"seed {seed}: dual learning"
     fit(learner, steps=settings.steps, folder=run.folder, task=task, threads=settings.threads)
+    keep(run, pairs)
     learner.dancing.eval()
     learner.composing.eval()
 

@@ -16,12 +16,14 @@ from torch import Tensor
 
 from pasdedeux.base import device
 from pasdedeux.base.checks import refuse
+from pasdedeux.base.files import whole
 from pasdedeux.base.seeding import generator
 from pasdedeux.data.canonical import canonical_pose, pose_heading, world_pose
 from pasdedeux.data.pairs import Pairs, PairSettings, Part
 from pasdedeux.training.run import Run, open_run
 
 PAPER = "dual"
+USE, MOST_STARTS = "use.npz", 64
 NOT_IN_KEY = ("seeds", "workers", "pairs", "samples")  # they change no trained weight
 Dance = Callable[
     [Float[np.ndarray, "B S 53"], Float[np.ndarray, "B 147"], int], Float[np.ndarray, "B S 147"]
@@ -77,6 +79,15 @@ def opened(system: str, settings: DanceTraining, pairs: Pairs, seed: int, *, cod
     chosen: dict[str, Any] = {name: getattr(settings, name) for name in names}
     chosen |= {"device": device.pick(settings.device).type}
     return open_run(PAPER, system, seed=seed, settings=chosen, data=pairs.checksum, code=code)
+
+
+def keep(run: Run, pairs: Pairs) -> None:
+    """Write beside a finished run what its use needs of the data: the scale, and first poses."""
+    count = len(pairs.train)
+    rows = np.linspace(0, count - 1, min(MOST_STARTS, count)).round().astype(int)
+    starts = pairs.train.pose[rows, 0]
+    with whole(run.folder / USE) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, starts=starts, **pairs.scale.to_arrays())
 
 
 def on_device(part: Part, settings: DanceTraining) -> tuple[Tensor, Tensor]:
