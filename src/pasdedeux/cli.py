@@ -1,4 +1,4 @@
-"""The command line: `pasdedeux run | accept | data | report | publish | table | cost | doctor`.
+"""The command line: `pasdedeux run | data | report | table | dance | compose | ...`; see --help.
 
 Each command imports what it needs when it is called, so that `--help` answers at once.
 """
@@ -52,6 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     table.set_defaults(command=_table)
     for command in (run, report, publish, table):
         command.add_argument("--profile", choices=PROFILES, default="quick")
+
+    dance = commands.add_parser("dance", help="let a trained dual model dance to a song")
+    dance.add_argument("song", help="an audio file: mp3, wav, flac or ogg, of any length")
+    dance.add_argument("-o", "--out", required=True, metavar="FILE", help=".npz, .bvh, .gif, .mp4")
+    dance.add_argument("--bpm", type=float, help="the song's tempo, where it is known")
+    dance.set_defaults(command=_dance)
+    compose = commands.add_parser("compose", help="let a trained dual model compose for a dance")
+    compose.add_argument("dance", help="an SMPL npz, as `pasdedeux dance` writes it")
+    compose.add_argument("-o", "--out", required=True, metavar="FILE", help=".mid, .wav or .ogg")
+    compose.set_defaults(command=_compose)
+    for command in (dance, compose):
+        command.add_argument("--run", default="", help="a folder of runs/dual; the last one if not")
+        command.add_argument(
+            "--seed", type=int, default=0, help="of first pose or chord, and noise"
+        )
 
     cost = commands.add_parser("cost", help="how long each profile takes")
     cost.set_defaults(command=_cost)
@@ -147,6 +162,21 @@ def _table(asked: argparse.Namespace) -> int:
         print(f"table {name}: {_shown(path)} (and .csv, .tex)")
     if not found:
         print(f"no tables at profile {asked.profile} yet; `make reproduce PROFILE={asked.profile}`")
+    return 0
+
+
+def _dance(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine import use
+
+    out = use.dance(asked.song, asked.out, run=asked.run, seed=asked.seed, bpm=asked.bpm)
+    print(f"wrote {_shown(out)}")
+    return 0
+
+
+def _compose(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine import use
+
+    print(f"wrote {_shown(use.compose(asked.dance, asked.out, run=asked.run, seed=asked.seed))}")
     return 0
 
 
