@@ -6,6 +6,7 @@ what the first one made, and a killed call goes on where it was.
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -15,7 +16,7 @@ from pasdedeux.base import files, progress, source
 from pasdedeux.base.checks import refuse
 from pasdedeux.training.run import KEY_LENGTH, Measured, samples_file
 
-Measure = Callable[[np.ndarray, Any], dict[str, float]]
+Measure = Callable[[Any, Any], dict[str, float]]
 
 
 def study(
@@ -54,11 +55,20 @@ def _one_seed(
         key = f"{label}, {settings.samples} samples, measured by {how}"
         place = run.folder / samples_file(label)
         numbers = run.metrics().get(key)
-        if numbers is None or not place.exists():
+        if numbers is None or not (place.exists() or place.with_suffix(".npz").exists()):
             drawn = sample(settings.samples)
-            with files.whole(place) as part, part.open("wb") as file:
-                np.save(file, drawn.astype(np.int16))
+            _keep(drawn, place)
             numbers = measure(drawn, data)
             run.keep_metrics(key, numbers)
         rows.append(Measured(label, seed, run.name, numbers))
     return rows
+
+
+def _keep(drawn: Any, place: Path) -> None:
+    """Write windows of tokens as small integers; arrays of a record by their names, as they are."""
+    if isinstance(drawn, np.ndarray):
+        with files.whole(place) as part, part.open("wb") as file:
+            np.save(file, drawn.astype(np.int16))
+        return
+    with files.whole(place.with_suffix(".npz")) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **drawn._asdict())

@@ -48,6 +48,7 @@ class Performed(NamedTuple):
     danced: Poses
     other_starts: Float[np.ndarray, "K R S 147"]
     other_noise: Float[np.ndarray, "K R S 147"]
+    most_a_genre: int
 
 
 def excerpts(pairs: Pairs, *, most_a_genre: int, part: str = "test") -> Excerpts:
@@ -80,17 +81,16 @@ def excerpts(pairs: Pairs, *, most_a_genre: int, part: str = "test") -> Excerpts
     return Excerpts(where[:, 0], where[:, 1], pairs.scale.apply(music), canonical)
 
 
-def performed(trained: Trained, found: Excerpts, *, seed: int) -> Performed:
-    """Return what a system dances to the excerpts, and its takes for diversity (one song a genre
-    is too few, so every fourth excerpt has them).
-    """
+def performed(trained: Trained, pairs: Pairs, most_a_genre: int, *, seed: int) -> Performed:
+    """Return what a system dances to the excerpts, and the takes to every fourth of them."""
+    found = excerpts(pairs, most_a_genre=most_a_genre)
     first = found.pose[:, 0]
     danced = trained.dance(found.music, first, seed)
     rows = np.arange(0, len(found), 4)
     starts = [np.roll(first, -k, axis=0)[rows] for k in range(TAKES)]
     other_starts = [trained.dance(found.music[rows], one, seed) for one in starts]
     other_noise = [trained.dance(found.music[rows], first[rows], seed + k) for k in range(TAKES)]
-    return Performed(danced, np.stack(other_starts, 1), np.stack(other_noise, 1))
+    return Performed(danced, np.stack(other_starts, 1), np.stack(other_noise, 1), most_a_genre)
 
 
 def joints_of(pose: Float[np.ndarray, "*any 147"]) -> Float[np.ndarray, "*any 24 3"]:
@@ -98,8 +98,16 @@ def joints_of(pose: Float[np.ndarray, "*any 147"]) -> Float[np.ndarray, "*any 24
     return joints(torch.from_numpy(np.ascontiguousarray(pose)).float()).numpy()
 
 
-def evaluate(made: Performed, found: Excerpts, pairs: Pairs) -> dict[str, float]:
+def truth(pairs: Pairs, most_a_genre: int) -> Performed:
+    """Return what was really danced, for the row of the ground truth; it has one take only."""
+    found = excerpts(pairs, most_a_genre=most_a_genre)
+    none = np.zeros((0, TAKES, *found.pose.shape[1:]), np.float32)
+    return Performed(found.pose, none, none, most_a_genre)
+
+
+def evaluate(made: Performed, pairs: Pairs) -> dict[str, float]:
     """Return every number of the dance tables for what one system danced."""
+    found = excerpts(pairs, most_a_genre=int(made.most_a_genre))
     true, danced = joints_of(found.pose), joints_of(made.danced)
     numbers = {
         f"distance {frame} (mm)": float(
@@ -109,8 +117,9 @@ def evaluate(made: Performed, found: Excerpts, pairs: Pairs) -> dict[str, float]
         )
         for frame in ("world", "root", "pose")
     }
-    numbers["diversity (cm)"] = _diversity(made.other_starts)
-    numbers["diversity, same start (cm)"] = _diversity(made.other_noise)
+    if len(made.other_starts):
+        numbers["diversity (cm)"] = _diversity(made.other_starts)
+        numbers["diversity, same start (cm)"] = _diversity(made.other_noise)
     numbers |= _rhythm(danced, found, pairs)
     rate = float(RATE_HZ)
     for name, kind in (("kinetic", features.kinetic), ("geometric", features.geometric)):
