@@ -36,6 +36,14 @@ def test_a_corpus_that_is_asked_for_and_not_there_is_refused(project, monkeypatc
             paired.paired(corpus)
 
 
+def test_messages_name_no_folder_of_this_machine(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PASDEDEUX_DATA", str(tmp_path))
+    told = paired._portable(f"{tmp_path.resolve() / 'tang2018' / 'audio.mp3'}: cut")
+    assert told == "$PASDEDEUX_DATA/tang2018/audio.mp3: cut"
+    monkeypatch.delenv("PASDEDEUX_DATA")
+    assert paired._portable("a message") == "a message"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     DATA is None or not (DATA / "tang2018").is_dir(),

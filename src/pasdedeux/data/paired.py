@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from pasdedeux.base import facts
+from pasdedeux.base import facts, paths
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import digest
 from pasdedeux.data import aistpp, prepared, sources, tang
@@ -72,14 +72,20 @@ def paired(
     joined = Paired(
         tuple(dance for part in parts for dance in part.dances),
         " and ".join(part.notice for part in parts),
-        tuple(told for part in parts for told in part.skipped),
-        tuple(told for part in parts for told in part.remarks),
+        tuple(_portable(told) for part in parts for told in part.skipped),
+        tuple(_portable(told) for part in parts for told in part.remarks),
     )
     if not joined.dances:
         told = " ".join(joined.skipped[:1])
         raise ValueError(f"no dance of {', '.join(genres)} in the corpus {corpus!r}. {told}")
     facts.note("data", {joined.notice: joined.checksum})
     return joined
+
+
+def _portable(message: str) -> str:
+    """Return a message that notebooks may keep: it names no folder of this machine."""
+    own = paths.data()
+    return message.replace(str(own), "$PASDEDEUX_DATA") if own else message
 
 
 def _tang(genres: Sequence[str], skip_bad: bool) -> Paired:
