@@ -120,7 +120,7 @@ class DualSettings(DanceTraining):
     def quick(cls) -> "DualSettings":
         """One seed on a few synthetic dances: enough to see a body move."""
         few = PairSettings(genres=("Waltz", "Lock"), dances_a_genre=9, most_windows=256)
-        return replace(cls.laptop(), pairs=few, seeds=(0,), steps=60, rates=((0, 1e-3),))
+        return replace(cls.laptop(), pairs=few, seeds=(0,), steps=30, rates=((0, 1e-3),))
 
 
 def dance_distance(y: Dances, other: Dances) -> Scalar:
