@@ -1,0 +1,108 @@
+"""Excerpts and measures of dancing systems: new windows only, known rows, the same for all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_data_pairs import SETTINGS, _dance
+
+from pasdedeux.baselines import still
+from pasdedeux.data import pairs
+from pasdedeux.data.paired import Paired
+from pasdedeux.engine import dance_systems
+from pasdedeux.engine.study import study
+from pasdedeux.papers import dual, dual_evaluate
+from pasdedeux.training.dances import DanceTraining
+
+
+@pytest.fixture(scope="module")
+def made():
+    dances = tuple(_dance(n, frames=611) for n in range(11))
+    return pairs.cut(Paired(dances, "random"), SETTINGS)
+
+
+def test_excerpts_are_three_new_windows_in_a_row_and_do_not_overlap(made):
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    assert found.pose.shape[1:] == (225, 147)
+    known = set(zip(made.test.dance.tolist(), made.test.start.tolist(), strict=True))
+    for number, start in zip(found.dance.tolist(), found.start.tolist(), strict=True):
+        assert {(number, start + 75 * k) for k in range(3)} <= known
+        assert made.split[number] == "test"
+    assert np.allclose(found.pose[:, 0, [0, 2]], 0, atol=1e-4)
+    few = dual_evaluate.excerpts(made, most_a_genre=1)
+    assert len(few) == 1
+    with pytest.raises(ValueError, match="no dance of 'valid'"):
+        none = replace(made, parts={**made.parts, "valid": replace_part(made.valid)})
+        dual_evaluate.excerpts(none, most_a_genre=1, part="valid")
+
+
+def replace_part(part):
+    """Return a part that has one window only."""
+    return pairs.Part(
+        part.pose[:1], part.music[:1], part.dance[:1], part.start[:1],
+        type(part.heading)(part.heading.place[:1], part.heading.left[:1]),
+    )  # fmt: skip
+
+
+def test_the_truth_is_no_distance_from_itself_and_has_no_diversity(made):
+    numbers = dual_evaluate.evaluate(dual_evaluate.truth(made, 50), made)
+    assert numbers["distance world (mm)"] == pytest.approx(0, abs=1e-6)
+    assert numbers["FID kinetic"] == pytest.approx(0, abs=1e-6)
+    assert "diversity (cm)" not in numbers
+
+
+def test_a_frozen_body_is_frozen_and_differs_by_its_first_poses_alone(made, project):
+    settings = DanceTraining(pairs=SETTINGS, samples=3)
+    trained = still.frozen(settings, made, 0)
+    danced = dual_evaluate.performed(trained, made, 3, seed=0)
+    numbers = dual_evaluate.evaluate(danced, made)
+    assert numbers["frozen (%)"] == 100
+    assert numbers["beats alignment (%)"] == 0
+    assert numbers["above chance (%)"] == -numbers["by chance (%)"]
+    assert numbers["diversity, same start (cm)"] == pytest.approx(0, abs=1e-6)
+    found = dual_evaluate.excerpts(made, most_a_genre=3)
+    true = dual_evaluate.joints_of(found.pose)
+    held = np.repeat(true[:, :1], 225, axis=1)
+    expected = 1000 * np.linalg.norm(true - held, axis=-1).mean()
+    assert numbers["distance world (mm)"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_study_measures_every_system_alike_and_keeps_what_was_danced(made, project):
+    tiny = dual.DualSettings(
+        width_dance=12, width_music=8, heads=2, layers=1, dropout=0.0, noise=3, batch=5, steps=2,
+        rates=((0, 1e-3),), pairs=SETTINGS, samples=2, workers=1,
+    )  # fmt: skip
+    floors = dance_systems.dance_systems("quick", tiny)
+    wanted = ("frozen first pose", "mean pose", "nearest music", "any training window")
+    some = {name: floors[name] for name in wanted}
+    some |= dance_systems.dual_ablation(tiny)
+    measured = study(some, made, dual_evaluate.evaluate)
+    assert [m.system for m in measured] == list(some)
+    assert len({frozenset(m.numbers) for m in measured}) == 1
+    assert all(np.isfinite(value) for m in measured for value in m.numbers.values())
+    again = study(some, made, dual_evaluate.evaluate)
+    assert [m.numbers for m in again] == [m.numbers for m in measured]
+    folder = project / measured[-1].run
+    with np.load(folder / "samples-GW-and-CC.npz") as kept:
+        assert kept["danced"].shape[1:] == (225, 147)
+
+
+def test_the_rows_of_table_4_differ_in_their_two_weights_alone():
+    rows = dance_systems.dual_ablation(dual.DualSettings.quick())
+    weights = {label: (s.gromov, s.cycle) for label, (_, s) in rows.items()}
+    assert weights == {
+        "neither": (0, 0), "CC only": (0, 1), "GW only": (1, 0), "GW and CC": (1, 1),
+    }  # fmt: skip
+    plain = {replace(s, gromov=1.0, cycle=1.0) for _, s in rows.values()}
+    assert len(plain) == 1
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])
+def test_all_systems_of_table_2_have_the_same_data_seeds_and_updates(profile):
+    like = dance_systems.dual_settings(profile)
+    systems = dance_systems.dance_systems(profile, like)
+    assert len(systems) == 9
+    for _, settings in systems.values():
+        assert (settings.pairs, settings.seeds, settings.steps) == (
+            like.pairs, like.seeds, like.steps,
+        )  # fmt: skip
