@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pasdedeux.data import synthetic
-from pasdedeux.data.dance import GENRES, MUSIC, RATE_HZ, Dance
+from pasdedeux.data.dance import GENRES, RATE_HZ, Dance
 from pasdedeux.motion.beats import beat_seconds
 from pasdedeux.motion.features import geometric, kinetic
 from pasdedeux.motion.kinematics import placed
@@ -204,7 +204,7 @@ def test_partners_are_never_mirrored_and_others_are_half_the_time():
 
 def test_a_made_dance_is_all_that_a_dance_needs_but_its_features():
     made = _dance("Ballet Jazz", seconds=5.0)
-    music = np.zeros((125, MUSIC), np.float32)
+    music = np.zeros((125, 53), np.float32)
     kept = Dance(
         made.name,
         synthetic.CORPUS,

@@ -44,9 +44,10 @@ def test_a_song_becomes_a_dance_and_the_dance_becomes_music(song, project, capsy
     assert cli.main(["compose", str(npz), "-o", str(midi)]) == 0
     notes = [n for part in pretty_midi.PrettyMIDI(str(midi)).instruments for n in part.notes]
     assert notes
-    before = npz.read_bytes()
     assert cli.main(["dance", str(song), "-o", str(npz), "--seed", "3"]) == 0
-    assert len(npz.read_bytes()) == len(before)
+    assert np.array_equal(export.read_npz(npz).rotations, moved.rotations)
+    assert cli.main(["dance", str(song), "-o", str(npz), "--seed", "4"]) == 0
+    assert not np.array_equal(export.read_npz(npz).rotations, moved.rotations)
 
 
 @pytest.mark.parametrize(("ending", "begins"), [(".bvh", b"HIERARCHY"), (".gif", b"GIF8")])

@@ -18,7 +18,6 @@ from pasdedeux.motion.rotation import matrix_from_six
 from pasdedeux.motion.skeleton import Skeleton
 
 RATE_HZ = 25
-JOINTS, SIX, POSE, MUSIC = 24, 6, 147, 53
 
 # Table 1 of the dual-learning paper: the letter or code in a file's name, and the printed genre
 TANG_GENRES = {"R": "Rumba", "C": "Cha Cha", "T": "Tango", "W": "Waltz"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pasdedeux.base.profiles import settings as profile_settings
 from pasdedeux.baselines import huang2021, ren2020, retrieval, still, tang2018
-from pasdedeux.data.pairs import Pairs, PairSettings
+from pasdedeux.data.pairs import Pairs
 from pasdedeux.papers import dual, mdot
 from pasdedeux.papers.dual_evaluate import Performed, performed
 from pasdedeux.training.dances import DanceTraining, Trained
@@ -72,11 +72,6 @@ def dual_ablation(settings: dual.DualSettings) -> dict[str, System]:
         label: (partial(_played, dual.train), replace(settings, gromov=gw, cycle=cc))
         for label, (gw, cc) in ROWS.items()
     }
-
-
-def data_of(settings: DanceTraining) -> PairSettings:
-    """Return which pairs a system of these settings learns from."""
-    return settings.pairs
 
 
 def _played(
