@@ -129,3 +129,20 @@ def test_what_cannot_be_cut_is_refused(made):
     short = [_dance(n, frames=60) for n in range(3)]
     with pytest.raises(ValueError, match="has 75 frames"):
         _cut(short)
+
+
+def test_windows_split_and_scale_are_cut_once_and_kept(project, monkeypatch, made):
+    found = Paired(made.dances, "random")
+    monkeypatch.setattr(pairs, "paired", lambda *_, **__: found)
+    first = pairs.pairs(SETTINGS)
+    monkeypatch.setattr(pairs, "cut", None)
+    again = pairs.pairs(SETTINGS)
+    for one in (first, again):
+        assert (one.split, one.left_out, one.checksum) == (made.split, made.left_out, made.checksum)
+        assert np.array_equal(one.scale.mean, made.scale.mean)
+        for name, part in made.parts.items():
+            assert np.array_equal(one.parts[name].pose, part.pose)
+            assert np.array_equal(one.parts[name].music, part.music)
+            assert np.array_equal(one.parts[name].heading.left, part.heading.left)
+    with pytest.raises(TypeError, match="not callable"):
+        pairs.pairs(replace(SETTINGS, stride=11))

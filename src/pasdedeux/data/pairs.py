@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from pasdedeux.base import stored
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
 from pasdedeux.base.seeding import numpy_generator
+from pasdedeux.base.source import fingerprint
 from pasdedeux.data import copies
 from pasdedeux.data.canonical import Heading, canonical_pose, pose_heading
 from pasdedeux.data.copies import SMPL_HIPS, CopySettings
 from pasdedeux.data.dance import GENRES, Dance
 from pasdedeux.data.paired import Corpus, Paired, checksum, paired
 from pasdedeux.data.scale import Scale
-from pasdedeux.data.splits import held_out, together
+from pasdedeux.data.splits import SHARES, held_out, together
 from pasdedeux.data.windows import places
 
 
@@ -103,7 +105,7 @@ class Pairs:
 
 
 def pairs(settings: PairSettings = PairSettings()) -> Pairs:  # noqa: B008
-    """Return the windows of the dances that `settings` names.
+    """Return the windows of the dances that `settings` names, kept from earlier calls.
 
     Raises `ValueError` when no dance is of the genres, or none is long enough for training.
     """
@@ -114,13 +116,50 @@ def pairs(settings: PairSettings = PairSettings()) -> Pairs:  # noqa: B008
         seed=settings.seed,
         skip_bad=True,
     )
-    return cut(found, settings)
+    told = [(d.genre, d.group, d.song, d.flags) for d in found.dances]
+    code = fingerprint("pasdedeux.data.pairs")
+    key = digest(checksum(found.dances), repr(told), repr(settings), code)
+    kept = stored.arrays("pairs", key, lambda: _arrays(cut(found, settings)))
+    return _from_arrays(kept, found, settings)
+
+
+def _arrays(made: Pairs) -> dict[str, np.ndarray]:
+    """Return all of `made` but the dances by name."""
+    arrays = {"split": np.array(made.split), **made.scale.to_arrays()}
+    for name, part in made.parts.items():
+        fields = (part.pose, part.music, part.dance, part.start, *part.heading)
+        arrays |= {f"{name} {place}": array for place, array in enumerate(fields)}
+        arrays[f"{name} left out"] = np.array(made.left_out[name])
+    return arrays
+
+
+def _from_arrays(arrays: Mapping[str, np.ndarray], found: Paired, settings: PairSettings) -> Pairs:
+    """Return what `_arrays` was given."""
+    parts = {}
+    for name in SHARES:
+        *fields, place, left = (arrays[f"{name} {number}"] for number in range(6))
+        parts[name] = Part(*fields, Heading(place, left))
+    return Pairs(
+        settings,
+        _usable(found, settings),
+        tuple(map(str, arrays["split"])),
+        parts,
+        {name: int(arrays[f"{name} left out"]) for name in SHARES},
+        Scale.from_arrays(arrays),
+        found.notice,
+    )
+
+
+def _usable(found: Paired, settings: PairSettings) -> tuple[Dance, ...]:
+    wanted = settings.genres or GENRES
+    return tuple(
+        d for d in found.dances if d.genre in wanted and len(d.translation) >= settings.frames
+    )
 
 
 def cut(found: Paired, settings: PairSettings) -> Pairs:
     """Return the windows of the dances given."""
-    dances = tuple(d for d in found.dances if not settings.genres or d.genre in settings.genres)
-    dances = tuple(d for d in dances if len(d.translation) >= settings.frames)
+    dances = _usable(found, settings)
     have = sorted({d.genre for d in found.dances})
     refuse(not dances, f"no dance of {settings.genres} has {settings.frames} frames; have {have}.")
     joints = [dance.joints_world for dance in dances]
