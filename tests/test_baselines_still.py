@@ -14,7 +14,7 @@ SETTINGS = DanceTraining(pairs=dances.FEW, device="cpu")
 
 @pytest.mark.parametrize("train", [still.frozen, still.mean_pose])
 def test_a_floor_gives_rotations_and_never_moves(train, project):
-    run, dance = train(SETTINGS, dances.pairs(), 0)
+    run, dance, _ = train(SETTINGS, dances.pairs(), 0)
     assert (run.folder / "config.json").exists()
     made = dances.check_dance(dance)
     assert np.array_equal(made, np.broadcast_to(made[:, :1], made.shape))

@@ -15,6 +15,14 @@ from pasdedeux.training.run import Run
 
 System = tuple[Callable[..., Any], DanceTraining]
 Train = Callable[[Any, Pairs, int], Trained]
+FLOORS: dict[str, Train] = {
+    "nearest training window": retrieval.train,
+    "any training window": retrieval.at_random,
+    "frozen pose, one chord": still.frozen,
+    "mean pose, mean music": still.mean_pose,
+    "frozen, nods on the beat": still.nodding,
+    "frozen, trembles": still.trembling,
+}
 ROWS = {
     "neither": (0.0, 0.0),
     "CC only": (0.0, 1.0),
@@ -56,12 +64,7 @@ def dance_systems(profile: str, like: dual.DualSettings) -> dict[str, System]:
     for label, (train, cls) in trained.items():
         settings = profile_settings(cls, profile, **shared, device=like.device)
         systems[label] = (partial(_played, train), settings)
-    for label, train in {
-        "nearest music": retrieval.train,
-        "any training window": retrieval.at_random,
-        "frozen first pose": still.frozen,
-        "mean pose": still.mean_pose,
-    }.items():
+    for label, train in FLOORS.items():
         systems[label] = (partial(_played, train), floors)
     return systems
 

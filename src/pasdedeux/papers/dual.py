@@ -4,123 +4,39 @@ Letters as in the paper: x music, y dance; G_MD and G_DM the two networks; B seq
 
     L_GW + L_rec_dance + L_cycle_dance  ->  G_MD          L_rec_music + L_cycle_music  ->  G_DM
 
-What the paper leaves open, or what cannot work as printed, is a setting:
-
-| setting        | default   | why                                                                 |
-|----------------|-----------|---------------------------------------------------------------------|
-| beats          | "entropy" | Eq. 9's L1 on beats, 7 % of them ones, is least where none is       |
-|                |           | foretold; "l1" is the letter                                        |
-| velocity,      | 1         | without them the mean pose is soon reached and kept; 0 is the       |
-| position       |           | letter                                                              |
-| residual       | True      | the output is added to the start pose                               |
-| routing        | "joint"   | every loss reaches both networks; "printed" sends each sum to the   |
-|                |           | network behind its arrow                                            |
-| plan           | "gromov"  | "identity" pairs the embeddings as the batch does; ours             |
-
+What the paper leaves open, or what cannot work as printed, is a setting (`papers.dual_settings`).
 Losses are means over sequences and frames: the sums of Eqs. 6 and 7 are a thousand times L_GW.
 """
-
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from pasdedeux.base import device
-from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.seeding import generator, number
-from pasdedeux.data.pairs import Pairs, PairSettings
+from pasdedeux.data.pairs import Pairs
 from pasdedeux.motion.rotation import geodesic
 from pasdedeux.music.features import BEAT, CHROMA
-from pasdedeux.nn.pose import POSE, joints, matrices, orthonormal
+from pasdedeux.nn.pose import joints, matrices
 from pasdedeux.nn.seeded import seeded
-from pasdedeux.nn.transformer import TransformerConfig
-from pasdedeux.nn.translator import Domains, Translator
 from pasdedeux.ot.gromov import Matching, algorithm_1, identity
-from pasdedeux.training.dances import (
-    DanceTraining,
-    Trained,
-    chained,
-    drawn,
-    keep,
-    on_device,
-    opened,
-    set_rate,
+from pasdedeux.papers.dual_networks import (
+    Composing,
+    Dances,
+    Dancing,
+    Heard,
+    Songs,
+    chords,
+    composer,
+    dancer,
 )
+from pasdedeux.papers.dual_settings import DualSettings
+from pasdedeux.training.dances import Trained, drawn, keep, on_device, opened, set_rate
 from pasdedeux.training.duo import update_each
 from pasdedeux.training.loop import fit, update
 
-MUSIC, CHORD = 53, 13
-THIRDS = (4, 3)  # semitones of a major and of a minor third
 CODE = "pasdedeux.papers.dual"
 Scalar = Float[Tensor, ""]
-Dances = Float[Tensor, "B T 147"]
-Songs = Float[Tensor, "B T 53"]
-
-
-@dataclass(frozen=True)
-class DualSettings(DanceTraining):
-    """What is chosen for dual learning; the defaults are the paper's (section 4.2)."""
-
-    width_dance: int = 512  # hidden units of G_MD
-    width_music: int = 256  # hidden units of G_DM
-    heads: int = 8
-    layers: int = 6  # of each encoder and of each decoder
-    dropout: float = 0.1  # ours
-    noise: int = 64  # width of the random vector; ours
-    gromov: float = 1.0  # weight of L_GW; 0 leaves it out (Table 4)
-    cycle: float = 1.0  # weight of both cycle losses; 0 leaves them out (Table 4)
-    epsilon: float = 0.2  # of Algorithm 1
-    gradient: Literal["envelope", "unrolled"] = "envelope"  # of Algorithm 1; ours
-    plan: Literal["gromov", "identity"] = "gromov"
-    beats: Literal["entropy", "l1"] = "entropy"
-    velocity: float = 1.0  # weight of the joints' steps from frame to frame
-    position: float = 1.0  # weight of the joints' places
-    residual: bool = True
-    routing: Literal["joint", "printed"] = "joint"
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot work together, naming the setting."""
-        super().__post_init__()
-        least = 3 if self.gromov else 1
-        refuse(self.batch < least, f"batch must be at least {least} with L_GW, got {self.batch}.")
-        for name in ("gromov", "cycle", "velocity", "position"):
-            value = getattr(self, name)
-            refuse(value < 0, f"{name} is a weight and must not be negative, got {value}.")
-        choice("plan", self.plan, ("gromov", "identity"))
-        choice("beats", self.beats, ("entropy", "l1"))
-        choice("routing", self.routing, ("joint", "printed"))
-
-    @classmethod
-    def paper(cls) -> "DualSettings":
-        """The paper's sizes, schedule and losses to the letter, five seeds."""
-        return cls(
-            seeds=(0, 1, 2, 3, 4), workers=1, beats="l1", velocity=0.0, position=0.0,
-            residual=False, routing="printed",
-        )  # fmt: skip
-
-    @classmethod
-    def gpu(cls) -> "DualSettings":
-        """The paper's sizes with losses that can teach; a time on one GPU is not measured yet."""
-        steps = 15_000
-        rates = ((0, 1e-4), (steps // 2, 1e-5), (9 * steps // 10, 5e-6))
-        return cls(seeds=(0, 1, 2), workers=1, steps=steps, rates=rates)
-
-    @classmethod
-    def laptop(cls) -> "DualSettings":
-        """Two layers of 96 and 64 units, three seeds: minutes a seed on one CPU core."""
-        return replace(
-            cls.gpu(), width_dance=96, width_music=64, heads=4, layers=2, dropout=0.0, noise=16,
-            steps=600, rates=((0, 1e-3), (300, 3e-4), (540, 1e-4)), workers=2,
-        )  # fmt: skip
-
-    @classmethod
-    def quick(cls) -> "DualSettings":
-        """One seed on a few synthetic dances: enough to see a body move."""
-        few = PairSettings(genres=("Waltz", "Lock"), dances_a_genre=9, most_windows=256)
-        return replace(cls.laptop(), pairs=few, seeds=(0,), steps=30, rates=((0, 1e-3),))
 
 
 def dance_distance(y: Dances, other: Dances) -> Scalar:
@@ -136,61 +52,6 @@ def music_distance(x: Songs, other: Songs) -> Scalar:
     return (chroma + (x[..., BEAT] - other[..., BEAT]).abs()).mean()
 
 
-def chords(x: Songs) -> Float[Tensor, "B 13"]:
-    """Return the start token of a song: the triad that holds most of its first chroma.
-
-    12 numbers for the root, one that is 1 for minor. Section 3.3 draws both at inference.
-    """
-    chroma = x[:, 0, CHROMA]
-    tones = [chroma, chroma.roll(-7, -1)]
-    triads = torch.stack([sum(tones) + chroma.roll(-third, -1) for third in THIRDS], dim=1)
-    best = triads.flatten(1).argmax(-1)
-    return torch.cat([F.one_hot(best % 12, 12), (best // 12)[:, None]], dim=-1).to(x)
-
-
-class Heard(NamedTuple):
-    """Music as a network gives it: features, and the logit that its beat is the sigmoid of."""
-
-    frames: Songs
-    beat_logit: Float[Tensor, "B T"]
-
-
-class Dancing(Translator):
-    """G_MD: from music and a first pose to a dance."""
-
-    def __init__(self, settings: DualSettings) -> None:
-        domains = Domains(MUSIC, POSE, POSE, settings.noise, settings.pairs.frames)
-        super().__init__(domains, config(settings, settings.width_dance))
-        self.residual = settings.residual
-
-    def danced(self, memory: Tensor, first: Float[Tensor, "B 147"], noise: Tensor) -> Dances:
-        """Return the dance to what `encoded` read, from the pose `first`, rotations orthonormal."""
-        out = self.decoded(memory, first, noise)
-        return orthonormal(out + first[:, None] if self.residual else out)
-
-
-class Composing(Translator):
-    """G_DM: from a dance and a first chord to music."""
-
-    def __init__(self, settings: DualSettings) -> None:
-        domains = Domains(POSE, MUSIC, CHORD, settings.noise, settings.pairs.frames)
-        super().__init__(domains, config(settings, settings.width_music))
-
-    def composed(self, memory: Tensor, chord: Float[Tensor, "B 13"], noise: Tensor) -> Heard:
-        """Return the music for what `encoded` read: MFCC as they are, chroma and beat in 0..1."""
-        out = self.decoded(memory, chord, noise)
-        played = out[..., CHROMA.start :].sigmoid()
-        frames = torch.cat([out[..., : CHROMA.start], played], dim=-1)
-        return Heard(frames, out[..., BEAT])
-
-
-def config(settings: DualSettings, width: int) -> TransformerConfig:
-    """Return the Transformer of one network."""
-    return TransformerConfig(
-        width, heads=settings.heads, layers=settings.layers, dropout=settings.dropout
-    )
-
-
 def matched(
     settings: DualSettings, dance: Float[Tensor, "B D"], music: Float[Tensor, "B E"]
 ) -> Matching:
@@ -199,7 +60,10 @@ def matched(
     """
     if settings.plan == "identity":
         return identity(dance.detach(), music)
-    return algorithm_1(dance, music, epsilon=settings.epsilon, gradient=settings.gradient)
+    return algorithm_1(
+        dance, music, source=settings.algorithm, epsilon=settings.epsilon,
+        gradient=settings.gradient,
+    )  # fmt: skip
 
 
 class Dual:
@@ -255,8 +119,8 @@ class Dual:
         """Return the losses behind the two arrows of section 3.4: of G_MD, and of G_DM."""
         s, first, chord = self.settings, y[:, 0], chords(x)
         heard, seen = self.dancing.encoded(x), self.composing.encoded(y)
-        made = self.dancing.danced(heard, first, self._noise(index, "dance", len(x)))
-        played = self.composing.composed(seen, chord, self._noise(index, "music", len(x)))
+        made = self.dancing.danced(heard, first, self._noise(index, "dance", len(x)), after=y)
+        played = self.composing.composed(seen, chord, self._noise(index, "music", len(x)), after=x)
         dancing = {"dance": dance_distance(y, made)}
         composing = {"music": heard_distance(s, x, played)}
         if s.gromov:
@@ -269,10 +133,13 @@ class Dual:
                 dancing["velocity"] = apart.diff(dim=1).abs().sum((-2, -1)).mean()
         if s.cycle:
             back = self.dancing.danced(
-                self.dancing.encoded(played.frames), first, self._noise(index, "back", len(x))
+                self.dancing.encoded(played.frames),
+                first,
+                self._noise(index, "back", len(x)),
+                after=y,
             )
             again = self.composing.composed(
-                self.composing.encoded(made), chord, self._noise(index, "again", len(x))
+                self.composing.encoded(made), chord, self._noise(index, "again", len(x)), after=x
             )
             dancing["cycle_dance"] = dance_distance(y, back)
             composing["cycle_music"] = heard_distance(s, x, again)
@@ -299,7 +166,7 @@ def heard_distance(settings: DualSettings, x: Songs, played: Heard) -> Scalar:
 
 
 def trained(settings: DualSettings, pairs: Pairs, seed: int) -> tuple[Dual, Trained]:
-    """Return both networks after all updates, and G_MD as a system that dances."""
+    """Return both networks after all updates, and them as a system that dances and composes."""
     run = opened("dual", settings, pairs, seed, code=CODE)
     learner = Dual(settings, pairs, seed=seed)
     task = f"seed {seed}: dual learning"
@@ -308,12 +175,8 @@ def trained(settings: DualSettings, pairs: Pairs, seed: int) -> tuple[Dual, Trai
     learner.dancing.eval()
     learner.composing.eval()
 
-    def window(music: Tensor, first: Tensor, draw: torch.Generator) -> Tensor:
-        noise = torch.randn(len(music), settings.noise, generator=draw).to(music)
-        return learner.dancing.danced(learner.dancing.encoded(music), first, noise)
-
-    where = device.pick(settings.device)
-    return learner, Trained(run, chained(window, frames=settings.pairs.frames, where=where))
+    dance, compose = dancer(learner.dancing, settings), composer(learner.composing, settings)
+    return learner, Trained(run, dance, compose)
 
 
 def train(settings: DualSettings, pairs: Pairs, seed: int) -> Trained:

@@ -1,13 +1,14 @@
-"""How every system of the dance tables is asked to dance, and measured: section 4.3 of the paper.
+"""How every system of the dance tables is asked to dance and to compose, and measured.
 
-Test excerpts are nine seconds of test dances all of whose windows are new (`data.pairs`). A system
-hears the music and gets the true first pose; for diversity it gets five first poses of other
-excerpts, and once more five seeds with the same first pose. What a measure is blind to stands in
-`metrics.dance` and `metrics.rhythm`.
+Sections 4.3 and 4.4 of the paper. Test excerpts are nine seconds of test dances all of whose
+windows are new (`data.pairs`). A system hears the music and gets the true first pose; for diversity
+it gets five first poses of other excerpts, and once more five seeds with the same first pose. A
+system that composes sees the recorded dance and gets a drawn chord. What a measure is blind to
+stands in `metrics.dance`, `metrics.rhythm` and `metrics.notes`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +20,16 @@ from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data.canonical import canonical_pose, pose_heading
 from pasdedeux.data.dance import RATE_HZ
 from pasdedeux.data.pairs import Pairs
-from pasdedeux.metrics import dance, rhythm
+from pasdedeux.metrics import dance, notes, rhythm
 from pasdedeux.motion import beats, features
+from pasdedeux.music.features import CHROMA
 from pasdedeux.nn.pose import joints
 from pasdedeux.training.dances import Trained
 
 WINDOWS = 3  # nine seconds are three windows
 TAKES = 5  # dances to one song for diversity
 PERCENT = 100.0
+NEAR_SECONDS = 0.08  # two frames: what Beats Alignment would be if it asked for precision
 Poses = Float[np.ndarray, "N S 147"]
 
 
@@ -43,11 +46,14 @@ class Excerpts(NamedTuple):
 
 
 class Performed(NamedTuple):
-    """What a system danced: to each excerpt, and the takes for diversity of some of them."""
+    """What a system danced to each excerpt, the takes for diversity of some, and what it composed
+    for each, scaled as music is; none of the last for a system that cannot.
+    """
 
     danced: Poses
     other_starts: Float[np.ndarray, "K R S 147"]
     other_noise: Float[np.ndarray, "K R S 147"]
+    composed: Float[np.ndarray, "C S 53"]
     most_a_genre: int
 
 
@@ -90,7 +96,11 @@ def performed(trained: Trained, pairs: Pairs, most_a_genre: int, *, seed: int) -
     starts = [np.roll(first, -k, axis=0)[rows] for k in range(TAKES)]
     other_starts = [trained.dance(found.music[rows], one, seed) for one in starts]
     other_noise = [trained.dance(found.music[rows], first[rows], seed + k) for k in range(TAKES)]
-    return Performed(danced, np.stack(other_starts, 1), np.stack(other_noise, 1), most_a_genre)
+    none = found.music[:0]
+    composed = none if trained.compose is None else trained.compose(found.pose, seed)
+    return Performed(
+        danced, np.stack(other_starts, 1), np.stack(other_noise, 1), composed, most_a_genre
+    )
 
 
 def joints_of(pose: Float[np.ndarray, "*any 147"]) -> Float[np.ndarray, "*any 24 3"]:
@@ -99,29 +109,49 @@ def joints_of(pose: Float[np.ndarray, "*any 147"]) -> Float[np.ndarray, "*any 24
 
 
 def truth(pairs: Pairs, most_a_genre: int) -> Performed:
-    """Return what was really danced, for the row of the ground truth; it has one take only."""
+    """Return what was really danced and played, for the row of the ground truth: one take only."""
     found = excerpts(pairs, most_a_genre=most_a_genre)
     none = np.zeros((0, TAKES, *found.pose.shape[1:]), np.float32)
-    return Performed(found.pose, none, none, most_a_genre)
+    return Performed(found.pose, none, none, found.music, most_a_genre)
+
+
+def swapped(pairs: Pairs, most_a_genre: int) -> Performed:
+    """Return each excerpt's real dance and music as if they belonged to another excerpt.
+
+    That is the one half of all excerpts on, so mostly of another song. Whatever a measure credits
+    these with is not the match of dance and music.
+    """
+    real = truth(pairs, most_a_genre)
+    far = len(real.danced) // 2
+    return real._replace(
+        danced=np.roll(real.danced, far, axis=0), composed=np.roll(real.composed, far, axis=0)
+    )
 
 
 def evaluate(made: Performed, pairs: Pairs) -> dict[str, float]:
-    """Return every number of the dance tables for what one system danced."""
+    """Return every number of the dance tables for what one system danced and composed."""
     found = excerpts(pairs, most_a_genre=int(made.most_a_genre))
     true, danced = joints_of(found.pose), joints_of(made.danced)
     numbers = {
-        f"distance {frame} (mm)": float(
-            np.mean(
-                [dance.joint_distance(a, b, frame=frame) for a, b in zip(true, danced, strict=True)]
-            )
+        f"distance {frame} (mm)": _mean(
+            dance.joint_distance(a, b, frame=frame) for a, b in zip(true, danced, strict=True)
         )
         for frame in ("world", "root", "pose")
     }
     if len(made.other_starts):
         numbers["diversity (cm)"] = _diversity(made.other_starts)
         numbers["diversity, same start (cm)"] = _diversity(made.other_noise)
-    numbers |= _rhythm(danced, found, pairs)
-    rate = float(RATE_HZ)
+    numbers |= rhythm_of(danced, found, pairs) | _field(true, danced)
+    if len(made.composed):
+        numbers |= notes_of(made.composed, found, pairs)
+    return numbers
+
+
+def _field(
+    true: Float[np.ndarray, "N S 24 3"], danced: Float[np.ndarray, "N S 24 3"]
+) -> dict[str, float]:
+    """Return what the field reports of dances beside the paper's measures, and how they move."""
+    rate, numbers = float(RATE_HZ), {}
     for name, kind in (("kinetic", features.kinetic), ("geometric", features.geometric)):
         real, ours = (
             np.stack([kind(_begun(one), rate) for one in moved]) for moved in (true, danced)
@@ -129,11 +159,22 @@ def evaluate(made: Performed, pairs: Pairs) -> dict[str, float]:
         if len(real) > 1:
             x, y = dance.normalised(real, ours)
             numbers[f"FID {name}"] = dance.frechet_distance(x, y)
-    numbers["PFC"] = float(np.mean([dance.physical_foot_contact(one, rate) for one in danced]))
-    numbers["frozen (%)"] = PERCENT * float(
-        np.mean([dance.stillness(a, b) for a, b in zip(true, danced, strict=True)])
-    )
+    numbers["PFC"] = _mean(dance.physical_foot_contact(one, rate) for one in danced)
+    still = (dance.stillness(a, b) for a, b in zip(true, danced, strict=True))
+    numbers["frozen (%)"] = PERCENT * _mean(still)
+    numbers["speed (m/s)"] = float(_changes(danced, 1).mean())
+    numbers["acceleration (m/s^2)"] = float(_changes(danced, 2).mean())
     return numbers
+
+
+def _changes(danced: Float[np.ndarray, "N S 24 3"], order: int) -> Float[np.ndarray, " N"]:
+    """Return the mean over frames and joints of how fast each dance changes, in seconds."""
+    sizes = np.linalg.norm(np.diff(danced, n=order, axis=1), axis=-1) * float(RATE_HZ) ** order
+    return sizes.mean(axis=(1, 2))
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
 def _begun(moved: Float[np.ndarray, "S 24 3"]) -> Float[np.ndarray, "S 24 3"]:
@@ -144,25 +185,69 @@ def _diversity(takes: Float[np.ndarray, "K R S 147"]) -> float:
     return float(np.mean([dance.diversity(joints_of(one)) for one in takes]))
 
 
-def _rhythm(
+def rhythm_of(
     danced: Float[np.ndarray, "N S 24 3"], found: Excerpts, pairs: Pairs
-) -> Mapping[str, float]:
-    """Return Beats Alignment with chance and excess; a dance without a beat has no hit."""
+) -> dict[str, float]:
+    """Return Beats Alignment with chance and excess, within five frames and within two, and the
+    beat score over the beats of the music and over those of the dance.
+
+    A dance without a beat has no hit and scores 0. Excerpts whose music has no beat are left out.
+    """
     seconds = danced.shape[1] / RATE_HZ
-    hits, chance = [], []
-    for moved, number, start in zip(danced, found.dance, found.start, strict=True):
-        music = pairs.dances[number].beat_seconds - start / RATE_HZ
-        music = music[(music >= 0) & (music <= seconds)]
+    rows: list[tuple[float, ...]] = []
+    for moved, number, start in zip(
+        danced, found.dance.tolist(), found.start.tolist(), strict=True
+    ):
+        music = beats_in(pairs, number, start, seconds)
         if not len(music):
             continue
         steps = beats.beat_seconds(moved, float(RATE_HZ))
         probe = steps if len(steps) else np.array([0.0])
-        told = rhythm.alignment(music, probe, seconds)
-        hits.append(told.hits if len(steps) else 0.0)
-        chance.append(told.chance)
-    aligned, by_chance = (PERCENT * float(np.mean(values)) for values in (hits, chance))
+        wide = rhythm.alignment(music, probe, seconds)
+        near = rhythm.alignment(music, probe, seconds, window_seconds=NEAR_SECONDS)
+        scores = [rhythm.beat_alignment_score(music, probe, over=o) for o in ("music", "dance")]
+        met = (PERCENT * wide.hits, PERCENT * near.hits, *scores)
+        met = met if len(steps) else (0.0,) * len(met)
+        rows.append((*met, PERCENT * wide.chance, PERCENT * near.chance))
+    if not rows:
+        return {}
+    hits, near_hits, over_music, over_dance, chance, near_chance = np.mean(rows, axis=0).tolist()
     return {
-        "beats alignment (%)": aligned,
-        "by chance (%)": by_chance,
-        "above chance (%)": aligned - by_chance,
+        "beats alignment (%)": hits,
+        "by chance (%)": chance,
+        "above chance (%)": hits - chance,
+        "above chance, 2 frames (%)": near_hits - near_chance,
+        "beat score, music": over_music,
+        "beat score, dance": over_dance,
     }
+
+
+def beats_in(pairs: Pairs, number: int, start: int, seconds: float) -> Float[np.ndarray, " N"]:
+    """Return the beats of a dance's music from frame `start` on, in seconds from there."""
+    music = pairs.dances[number].beat_seconds - start / RATE_HZ
+    return music[(music >= 0) & (music <= seconds)]
+
+
+def notes_of(
+    composed: Float[np.ndarray, "N S 53"], found: Excerpts, pairs: Pairs
+) -> dict[str, float]:
+    """Return Notes Accuracy and F1, and what the best held note of each excerpt would reach.
+
+    Means over the excerpts whose music has two beats and a note.
+    """
+    seconds = composed.shape[1] / RATE_HZ
+    rows = []
+    for made, real, number, start in zip(
+        composed, found.music, found.dance.tolist(), found.start.tolist(), strict=True
+    ):
+        music = beats_in(pairs, number, start, seconds)
+        if len(np.unique(np.round(music * RATE_HZ))) < 2:
+            continue
+        pair = (np.clip(x[:, CHROMA], 0.0, 1.0).astype(float) for x in (real, made))
+        told = notes.evaluate(*pair, music)
+        if np.isfinite(told.accuracy):
+            rows.append((told.accuracy, told.f1, told.majority))
+    if not rows:
+        return {}
+    names = ("notes accuracy", "notes F1", "best held note")
+    return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))

@@ -15,16 +15,16 @@ from jaxtyping import Float
 
 from pasdedeux.base import paths
 from pasdedeux.base.checks import refuse
-from pasdedeux.base.seeding import generator, numpy_generator
-from pasdedeux.data.canonical import canonical_pose, pose_heading
+from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data.copies import CopySettings
 from pasdedeux.data.pairs import PairSettings
 from pasdedeux.data.scale import Scale
 from pasdedeux.music import features, render
 from pasdedeux.music.features import BEAT, CHROMA, FeatureSettings
 from pasdedeux.music.score import Score
-from pasdedeux.papers.dual import CHORD, Composing, Dancing, DualSettings, chords
-from pasdedeux.training.dances import PAPER, USE, chained
+from pasdedeux.papers.dual_networks import Composing, Dancing, composer, dancer
+from pasdedeux.papers.dual_settings import DualSettings
+from pasdedeux.training.dances import PAPER, USE
 from pasdedeux.training.loop import CHECKPOINT
 
 HOW = "train one: `pasdedeux run 06 --profile laptop`"
@@ -54,12 +54,7 @@ class Player:
         refuse(not 0 <= chosen < count, f"start must be 0 to {count - 1}, got {start}.")
         heard = self.scale.apply(music)[None]
 
-        def window(part: torch.Tensor, first: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-            noise = torch.randn(len(part), self.settings.noise, generator=draw)
-            return self.dancing.danced(self.dancing.encoded(part), first, noise)
-
-        frames = self.settings.pairs.frames
-        step = chained(window, frames=frames, where=torch.device("cpu"))
+        step = dancer(self.dancing, self.settings)
         return step(heard, self.starts[chosen : chosen + 1], seed)[0]
 
     def compose(
@@ -69,22 +64,8 @@ class Player:
 
         The first chord is drawn by `seed` (section 3.3), the next ones are what sounded last.
         """
-        frames, made = self.settings.pairs.frames, []
-        draw = numpy_generator(seed, "chord")
-        chord = torch.zeros(1, CHORD)
-        chord[0, int(draw.integers(12))] = 1.0
-        chord[0, 12] = float(draw.integers(2))
-        for number, begin in enumerate(range(0, len(pose), frames)):
-            part = pose[None, begin : begin + frames].astype(np.float32)
-            seen = torch.from_numpy(canonical_pose(part, pose_heading(part)))
-            noise = torch.randn(
-                1, self.settings.noise, generator=generator(seed, "compose", number)
-            )
-            with torch.no_grad():
-                heard = self.composing.composed(self.composing.encoded(seen), chord, noise).frames
-            made.append(heard[0].numpy())
-            chord = chords(heard[:, -1:])
-        return self.scale.inverse(np.concatenate(made))
+        made = composer(self.composing, self.settings)(pose[None], seed)[0]
+        return self.scale.inverse(made)
 
 
 def latest() -> Path:

@@ -24,7 +24,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pasdedeux.base import device
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.seeding import generator, number
 from pasdedeux.data.pairs import Pairs, PairSettings
@@ -33,11 +32,11 @@ from pasdedeux.nn.seeded import seeded
 from pasdedeux.ot import costs
 from pasdedeux.ot.gromov import PRINTED_STEPS, gromov
 from pasdedeux.ot.sinkhorn import unbiased_distance
-from pasdedeux.papers.dual import Dancing, DualSettings
+from pasdedeux.papers.dual_networks import Dancing, dancer
+from pasdedeux.papers.dual_settings import DualSettings
 from pasdedeux.training.dances import (
     DanceTraining,
     Trained,
-    chained,
     drawn,
     on_device,
     opened,
@@ -184,10 +183,4 @@ def train(settings: MdotSettings, pairs: Pairs, seed: int) -> Trained:
     task = f"seed {seed}: MDOT-Net"
     fit(learner, steps=settings.steps, folder=run.folder, task=task, threads=settings.threads)
     learner.dancing.eval()
-
-    def window(music: Tensor, first: Tensor, draw: torch.Generator) -> Tensor:
-        noise = torch.randn(len(music), settings.network.noise, generator=draw).to(music)
-        return learner.dancing.danced(learner.dancing.encoded(music), first, noise)
-
-    where = device.pick(settings.device)
-    return Trained(run, chained(window, frames=settings.pairs.frames, where=where))
+    return Trained(run, dancer(learner.dancing, replace(settings.network, device=settings.device)))

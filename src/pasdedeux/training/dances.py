@@ -28,7 +28,9 @@ NOT_IN_KEY = ("seeds", "workers", "pairs", "samples")  # they change no trained 
 Dance = Callable[
     [Float[np.ndarray, "B S 53"], Float[np.ndarray, "B 147"], int], Float[np.ndarray, "B S 147"]
 ]
+Compose = Callable[[Float[np.ndarray, "B S 147"], int], Float[np.ndarray, "B S 53"]]
 Window = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+WindowOfMusic = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,16 @@ class DanceTraining:
 
 
 class Trained(NamedTuple):
-    """A system ready to dance: its run, and what it dances to given music.
+    """A system ready to dance: its run, what it dances to given music, and what it composes.
 
     `dance(music, first, seed)` takes scaled music and a first pose of each dance, canonical (on the
-    origin, facing z), and returns poses in that frame; `seed` draws whatever noise it uses.
+    origin, facing z), and returns poses in that frame; `compose(pose, seed)` takes poses and
+    returns scaled music, and is None for a system that cannot. `seed` draws whatever noise is used.
     """
 
     run: Run
     dance: Dance
+    compose: Compose | None = None
 
 
 def opened(system: str, settings: DanceTraining, pairs: Pairs, seed: int, *, code: str) -> Run:
@@ -134,3 +138,22 @@ def chained(window: Window, *, frames: int, where: torch.device) -> Dance:
         return np.concatenate(made, axis=1)
 
     return dance
+
+
+def composed_in_windows(window: WindowOfMusic, *, frames: int, where: torch.device) -> Compose:
+    """Return music for a dance of any length from a system that composes for `frames` frames.
+
+    Each window of the dance is shown from where its first frame stands and faces.
+    """
+
+    def compose(pose: Float[np.ndarray, "B S 147"], seed: int) -> Float[np.ndarray, "B S 53"]:
+        made: list[np.ndarray] = []
+        for number, begin in enumerate(range(0, pose.shape[1], frames)):
+            part = pose[:, begin : begin + frames].astype(np.float32)
+            seen = torch.from_numpy(canonical_pose(part, pose_heading(part))).to(where)
+            with torch.no_grad():
+                heard = window(seen, generator(seed, "compose", number))
+            made.append(heard.float().cpu().numpy())
+        return np.concatenate(made, axis=1)
+
+    return compose
