@@ -95,7 +95,7 @@ def test_every_weight_of_the_generator_moves_and_the_losses_are_finite(pairs):
     before = {k: v.clone() for k, v in learner.dancing.state_dict().items()}
     for index in range(3):
         told = learner.step(index)
-    assert set(told) == {"transport", "gromov", "norm"}
+    assert set(told) == {"transport", "gromov", "norm", "speed", "speed, real"}
     assert all(np.isfinite(value) for value in told.values())
     still = [k for k, v in learner.dancing.state_dict().items() if torch.equal(v, before[k])]
     assert not still, f"never trained: {still}"
@@ -103,7 +103,15 @@ def test_every_weight_of_the_generator_moves_and_the_losses_are_finite(pairs):
 
 def test_the_weight_of_gromov_0_leaves_it_out(pairs):
     learner = mdot.Mdot(replace(TINY, gromov=0.0), pairs, seed=0)
-    assert set(learner.losses(0)) == {"transport"}
+    both = learner.batch(0, "first"), learner.batch(0, "second")
+    assert set(learner.losses(both)) == {"transport"}
+
+
+def test_the_speed_of_a_body_carried_along_is_its_own():
+    pose = _poses(1)[:, :1].repeat(1, T, 1)
+    pose[..., 0] += 0.1 * torch.arange(T)  # metres a frame, 25 frames a second
+    assert mdot.speed((pose, pose)) == pytest.approx(2.5, rel=1e-4)
+    assert mdot.speed((pose, pose[:, :1].expand_as(pose))) == pytest.approx(1.25, rel=1e-4)
 
 
 def test_it_dances_any_length_and_a_finished_run_is_found_again(pairs, project):
