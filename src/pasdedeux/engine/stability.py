@@ -1,0 +1,341 @@
+"""How often trainings diverge: many short runs, each judged by a definition made beforehand.
+
+A run has *diverged* when any of these is true, each of which is counted by itself (`CAUSES`):
+
+| cause    | when                                                                              |
+|----------|-----------------------------------------------------------------------------------|
+| refused  | an update was refused: a loss, cost or gradient was not finite, or all generated  |
+|          | dances were one; or what was generated in the end was not finite                  |
+| farther  | the transport distance in the end is above that of the untrained generator        |
+| too fast | generated dances move at more than 5 times the speed of real ones                 |
+| still    | they move at less than 0.05 times that speed: collapse to a still body            |
+
+"In the end" is after the last update, on batches that no update saw in this order and noise, the
+same for every system and for the untrained generator. A run that refused is judged by that alone.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from pasdedeux.base import device, files, paths, source
+from pasdedeux.base.checks import choice, refuse
+from pasdedeux.base.profiles import PROFILES
+from pasdedeux.data.pairs import Pairs
+from pasdedeux.papers.dual_settings import DualSettings
+from pasdedeux.papers.mdot import Batch, Generating, Mdot, MdotSettings, dance_cost, song_cost
+from pasdedeux.papers.mdot_wgan import Wgan, WganSettings, beside
+from pasdedeux.training.dances import DanceTraining, opened
+from pasdedeux.training.loop import Learner, fit
+from pasdedeux.training.run import KEY_LENGTH, Run, read_log
+
+CAUSES = ("refused", "farther", "too fast", "still")
+FASTEST, SLOWEST = 5.0, 0.05  # in speeds of real dances
+PROBES = 4  # pairs of batches behind the numbers of the end
+STOPPED, CODE, PERCENT = "stopped.json", "pasdedeux.papers.mdot_wgan", 100.0
+Make = Callable[..., Generating]  # (settings, pairs, seed=...)
+FULL = DualSettings()
+SMALL = replace(DualSettings.laptop(), width_dance=48, layers=1)
+TINY = replace(SMALL, width_dance=16, heads=2, noise=8)
+SIZES = {"quick": (TINY, 6), "laptop": (SMALL, 16), "gpu": (FULL, 16), "paper": (FULL, 16)}
+
+
+class StoppedError(ValueError):
+    """An update refused: which one, counted from 1, and why."""
+
+    def __init__(self, step: int, why: str) -> None:
+        super().__init__(f"update {step} refused: {why}")
+        self.step, self.why = step, why
+
+
+class Guarded:
+    """A learner whose refused update is told with its number."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self.modules, self.optimizers = learner.modules, learner.optimizers
+
+    def step(self, index: int) -> dict[str, float]:
+        """Do update `index`; raises `StoppedError` where the learner refuses it."""
+        try:
+            return self.learner.step(index)
+        except ValueError as error:
+            raise StoppedError(index + 1, str(error)) from error
+
+
+def attempt(learner: Learner, folder: Path, **fitting: Any) -> StoppedError | None:
+    """Train as `training.loop.fit` does with `fitting`; returns why it stopped, or None.
+
+    What stopped a run is kept in its folder, so that a second call does not train again.
+    """
+    kept = folder / STOPPED
+    if kept.exists():
+        told = json.loads(kept.read_text(encoding="utf-8"))
+        return StoppedError(told["step"], told["why"])
+    try:
+        fit(Guarded(learner), folder=folder, **fitting)
+    except StoppedError as stopped:
+        files.write_json(kept, {"step": stopped.step, "why": stopped.why})
+        return stopped
+    return None
+
+
+class Ending(NamedTuple):
+    """One short run: what stopped it (0 where nothing did), and its numbers in the end.
+
+    `transport`, `speed` and `speed, real` as logged; `untrained` is the transport before training;
+    `geometry` and `own song (%)` as `probed` tells. Empty where an update refused.
+    """
+
+    system: str
+    rate: float
+    seed: int
+    run: str
+    stopped: int
+    why: str
+    numbers: dict[str, float]
+
+    @property
+    def causes(self) -> dict[str, bool]:
+        """Each cause of `CAUSES`, and whether it is true of this run."""
+        return causes(self.numbers, stopped=self.stopped > 0)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether any cause is true."""
+        return any(self.causes.values())
+
+    def log(self) -> list[dict[str, float | int]]:
+        """Return the training log of the run, up to where it stopped."""
+        return read_log(paths.root() / self.run)
+
+
+def causes(numbers: Mapping[str, float], *, stopped: bool = False) -> dict[str, bool]:
+    """Return which causes of divergence the numbers of a run's end show, as the table above."""
+    values = [numbers.get(name, math.nan) for name in ("transport", "speed", "untrained")]
+    if stopped or not all(map(math.isfinite, values)):
+        return {cause: cause == "refused" for cause in CAUSES}
+    ratio = numbers["speed"] / numbers["speed, real"]
+    return {
+        "refused": False,
+        "farther": numbers["transport"] > numbers["untrained"],
+        "too fast": ratio > FASTEST,
+        "still": ratio < SLOWEST,
+    }
+
+
+@torch.no_grad()
+def probed(learner: Generating) -> dict[str, float]:
+    """Return what a generator makes of `PROBES` pairs of batches, a mean over them.
+
+    transport, speed, speed, real: as logged. geometry: the correlation of the distances of songs
+    and of the dances made of them, -1 to 1. own song (%): how often a dance to its own song is
+    nearer to the real one than a dance from the same pose to another song, both without noise;
+    50 by chance.
+    """
+    learner.dancing.eval()
+    found = [
+        _probe(learner, learner.batch(k, "probe"), learner.batch(k, "probe, other"))
+        for k in range(PROBES)
+    ]
+    learner.dancing.train()
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+
+
+def _probe(learner: Generating, batch: Batch, other: Batch) -> dict[str, float]:
+    settings = learner.settings
+    songs = song_cost(batch.songs, other.songs).flatten()
+    dances = dance_cost(batch.made, other.made, every=settings.every).flatten()
+    both = torch.stack([songs, dances])
+    alike = float(torch.corrcoef(both)[0, 1]) if bool((both.std(1) > 0).all()) else 0.0
+    heard = [learner.dancing.encoded(y) for y in (batch.songs, batch.songs.roll(1, 0))]
+    noise = torch.zeros(len(batch.songs), settings.network.noise).to(batch.songs)
+    far = [
+        dance_cost(learner.dancing.danced(memory, batch.real[:, 0], noise), batch.real).diagonal()
+        for memory in heard
+    ]
+    own = (far[0] < far[1]).float() + 0.5 * (far[0] == far[1]).float()
+    told = beside((batch, other), settings)
+    return told | {"geometry": alike, "own song (%)": PERCENT * float(own.mean())}
+
+
+@dataclass(frozen=True)
+class StabilitySettings:
+    """The grid of short runs."""
+
+    rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2)
+    steps: int = 150  # updates of the generator
+
+    def __post_init__(self) -> None:
+        """Refuse a grid without runs."""
+        distinct = len(set(self.rates)) == len(self.rates)
+        refuse(not self.rates or not distinct, f"rates must be distinct, got {self.rates}.")
+        refuse(self.steps < 1, f"steps must be at least 1, got {self.steps}.")
+
+    @classmethod
+    def paper(cls) -> "StabilitySettings":
+        """Ten times the updates of `laptop`; the README says nothing of it."""
+        return cls(steps=1000)
+
+    @classmethod
+    def gpu(cls) -> "StabilitySettings":
+        """As `paper`."""
+        return cls.paper()
+
+    @classmethod
+    def laptop(cls) -> "StabilitySettings":
+        """As many updates as 30 CPU-minutes allow for all runs."""
+        return cls(steps=100)
+
+    @classmethod
+    def quick(cls) -> "StabilitySettings":
+        """Enough to see that the study runs, not to judge anything by it."""
+        return cls(steps=10)
+
+
+def stability(
+    systems: Mapping[str, tuple[Make, MdotSettings]],
+    pairs: Pairs,
+    settings: StabilitySettings,
+) -> list[Ending]:
+    """Return the end of every system at every rate under every seed of its settings.
+
+    `systems` gives for each label how its learner is made, and its settings; steps and rates are
+    those of `settings`. Runs are kept, and a second call loads them.
+    """
+    refuse(not systems, "stability was given no systems; name at least one.")
+    first = next(iter(systems.values()))[1]
+    jobs = [joblib.delayed(_one_seed)(systems, pairs, settings, seed) for seed in first.seeds]
+    workers = min(first.workers, len(jobs))
+    found = (
+        joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
+        if workers > 1
+        else (job(*args, **named) for job, args, named in jobs)
+    )
+    return [ending for seed in found for ending in seed]
+
+
+def stability_systems(profile: str, like: DanceTraining) -> dict[str, tuple[Make, MdotSettings]]:
+    """Return MDOT-Net with and without GW and both WGANs, on the data and seeds of `like`.
+
+    The generator is smaller than that of the tables, so that many runs can be afforded.
+    """
+    network, batch = SIZES[choice("profile", profile, PROFILES)]
+    shared = {name: getattr(like, name) for name in ("pairs", "seeds", "workers", "device")}
+    ours = MdotSettings(**shared, network=network, batch=batch)
+    wgan = WganSettings(**shared, network=network, batch=batch)
+    return {
+        "MDOT-Net": (Mdot, ours),
+        "MDOT-Net without GW": (Mdot, replace(ours, gromov=0.0)),
+        "WGAN, clipped": (Wgan, replace(wgan, lipschitz="clip")),
+        "WGAN, penalty": (Wgan, wgan),
+    }
+
+
+def _one_seed(
+    systems: Mapping[str, tuple[Make, MdotSettings]],
+    pairs: Pairs,
+    grid: StabilitySettings,
+    seed: int,
+) -> list[Ending]:
+    return [
+        _ended(label, make, _at(settings, rate, grid), pairs, seed)
+        for label, (make, settings) in systems.items()
+        for rate in grid.rates
+    ]
+
+
+def _at(settings: MdotSettings, rate: float, grid: StabilitySettings) -> MdotSettings:
+    """Return `settings` at one rate of the grid, with its number of updates."""
+    return replace(settings, rates=((0, rate),), steps=grid.steps)
+
+
+def _ended(label: str, make: Make, settings: MdotSettings, pairs: Pairs, seed: int) -> Ending:
+    slug = "".join(c if c.isalnum() else "-" for c in f"short {label}".lower())
+    run = opened(slug, settings, pairs, seed, code=CODE)
+    learner, rate = make(settings, pairs, seed=seed), settings.rates[0][1]
+    begin = _kept(run, "begin", learner)
+    stopped = attempt(
+        learner, run.folder, steps=settings.steps, threads=settings.threads,
+        task=f"seed {seed}: {label} at {rate:g}",
+    )  # fmt: skip
+    numbers: dict[str, float] = {}
+    if stopped is None:
+        try:
+            numbers = _kept(run, "end", learner) | {"untrained": begin["transport"]}
+        except ValueError as error:
+            stopped = StoppedError(settings.steps, f"in the end: {error}")
+    step, why = (0, "") if stopped is None else (stopped.step, stopped.why)
+    return Ending(label, rate, seed, run.name, step, why, numbers)
+
+
+def _kept(run: Run, when: str, learner: Generating) -> dict[str, float]:
+    """Return what `probed` says of `learner`, from the run's folder when it is there."""
+    key = f"{when}, measured by {source.fingerprint(__file__)[:KEY_LENGTH]}"
+    found = run.metrics().get(key)
+    if found is None:
+        with device.reproducible(learner.settings.threads):
+            found = probed(learner)
+        run.keep_metrics(key, found)
+    return found
+
+
+class Rate(NamedTuple):
+    """How many of some runs diverged, and by which cause; the ends of an exact 95 % interval."""
+
+    system: str
+    rate: str
+    runs: int
+    diverged: int
+    low: float  # of the share, 0 to 1
+    high: float
+    causes: dict[str, int]  # a run may have several
+
+
+def divergence_rates(endings: Iterable[Ending]) -> list[Rate]:
+    """Return for each system its runs at each rate, then at all rates together.
+
+    The interval is that of Clopper and Pearson (1934): it covers at least 95 % for any true share,
+    also where no run diverged. Rates share seeds, so the runs of a line are not quite independent.
+    """
+    every = list(endings)
+    rows = []
+    for system in dict.fromkeys(e.system for e in every):
+        mine = [e for e in every if e.system == system]
+        for rate in sorted({e.rate for e in mine}):
+            rows.append(_rate(system, f"{rate:g}", [e for e in mine if e.rate == rate]))
+        rows.append(_rate(system, "all", mine))
+    return rows
+
+
+def _rate(system: str, rate: str, endings: list[Ending]) -> Rate:
+    count = sum(e.diverged for e in endings)
+    found = stats.binomtest(count, len(endings)).proportion_ci(0.95, method="exact")
+    told = {cause: sum(e.causes[cause] for e in endings) for cause in CAUSES}
+    return Rate(system, rate, len(endings), count, float(found.low), float(found.high), told)
+
+
+def rate_table(rates: Iterable[Rate]) -> pd.DataFrame:
+    """Return the rates as people read them, in percent."""
+    rows = [
+        {
+            "system": row.system,
+            "learning rate": row.rate,
+            "runs": row.runs,
+            "diverged": row.diverged,
+            "share (%)": round(PERCENT * row.diverged / row.runs),
+            "95 % interval": f"{PERCENT * row.low:.0f} to {PERCENT * row.high:.0f}",
+            **row.causes,
+        }
+        for row in rates
+    ]
+    return pd.DataFrame(rows).set_index(["system", "learning rate"])
