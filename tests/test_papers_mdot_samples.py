@@ -1,4 +1,4 @@
-"""Known answers between Gaussians: closed form against Sinkhorn on a grid, rates on planted errors."""
+"""Known answers between Gaussians: closed form against a fine grid, rates on planted errors."""
 
 import math
 from dataclasses import replace

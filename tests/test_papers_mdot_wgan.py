@@ -47,11 +47,9 @@ def test_clipped_weights_stay_within_the_limit_and_others_need_not(pairs):  # no
     clipped, free = _learner(pairs, "clip", limit=0.02), _learner(pairs, "penalty")
     for learner in (clipped, free):
         learner.step(0)
-    largest = [
-        max(float(p.abs().max()) for p in one.critic.parameters()) for one in (clipped, free)
-    ]
-    assert largest[0] == pytest.approx(0.02)
-    assert largest[1] > 0.02
+    for learner, within in ((clipped, True), (free, False)):
+        largest = max(float(p.abs().max()) for p in learner.critic.parameters())
+        assert (largest <= 0.02 * (1 + 1e-6)) is within
 
 
 def test_the_critic_learns_to_tell_two_laws_apart(pairs):  # noqa: F811
