@@ -13,7 +13,7 @@ from pasdedeux.papers import mdot
 from pasdedeux.papers.mdot_samples import ESTIMATES, Error
 
 HEALTHY = {"transport": 0.3, "untrained": 3.0, "speed": 0.5, "speed, real": 0.6, "geometry": 0.2}
-GRID = StabilitySettings(rates=(1e-3,), steps=3)
+GRID = StabilitySettings(rates=(1e-3,), steps=3, log_every=1)
 
 
 class Planted(mdot.Generating):
@@ -24,7 +24,7 @@ class Planted(mdot.Generating):
     def step(self, index):
         """Do no harm until the second update."""
         if index < 1:
-            return {"loss": 1.0}
+            return {"transport": 1.0}
         if self.way == "nan":
             raise ValueError("loss 'transport' is nan; lower the learning rate.")
         with torch.no_grad():
@@ -33,7 +33,7 @@ class Planted(mdot.Generating):
                     weight.fill_(math.nan)
                 if self.way == "grown" and "writes" in name:
                     weight.mul_(1e3)
-        return {"loss": 1.0}
+        return {"transport": 1.0}
 
 
 def _ending(pairs, way):  # noqa: F811
@@ -138,8 +138,26 @@ def test_a_grid_without_runs_is_refused():
         StabilitySettings(rates=(1e-3, 1e-3))
     with pytest.raises(ValueError, match="steps must be at least 1"):
         StabilitySettings(steps=0)
+    with pytest.raises(ValueError, match="log_every must be at least 1"):
+        StabilitySettings(log_every=0)
     with pytest.raises(ValueError, match="no systems"):
         stability.stability({}, None, GRID)
+
+
+def test_a_curve_ends_where_the_first_seed_stopped(pairs, project):  # noqa: F811
+    found = [
+        _ending(pairs, way)._replace(system="A", seed=n) for n, way in enumerate(("nan", "healthy"))
+    ]
+    (title,) = curves = mdot_claims.transport_curves(found)
+    assert title == "learning rate 0.001"
+    assert curves[title] == {"A": ([1], [1.0])}
+    alone = mdot_claims.transport_curves(found[1:])
+    assert alone[title] == {"A": ([1, 2, 3], [1.0, 1.0, 1.0])}
+
+
+def test_error_curves_are_means_over_seeds():
+    errors = {s: [Error("x", 3, n, (s + 1) / n, 0.0) for n in (4, 8)] for s in (0, 1)}
+    assert mdot_claims.error_curves(errors) == {"x": {"3 dimensions": ([4, 8], [1.5 / 4, 1.5 / 8])}}
 
 
 def _runs(**by_system):

@@ -10,6 +10,7 @@ from pasdedeux.data.canonical import Heading
 from pasdedeux.data.pairs import Pairs, PairSettings, Part
 from pasdedeux.data.scale import Scale
 from pasdedeux.motion.rotation import geodesic, matrix_from_axis_angle, six_from_matrix
+from pasdedeux.ot.sinkhorn import printed_sinkhorn
 from pasdedeux.papers import dual, mdot
 
 B, T = 5, 7
@@ -71,6 +72,61 @@ def test_both_mini_batches_are_drawn_and_differ(pairs):
     second = dual.drawn(13, TINY, 0, 4, "second")
     assert len(set(first.tolist())) == B
     assert first.tolist() != second.tolist()
+
+
+def test_mdot_pipeline_each_batch_of_dances_is_made_of_its_own_songs(pairs):
+    """X~ = g(Y) and X~' = g(Y'), each from the first poses of its own dances."""
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    for name in ("first", "second"):
+        batch = learner.batch(4, name)
+        rows = dual.drawn(13, TINY, 0, 4, name)
+        assert torch.equal(batch.songs, learner.songs[rows])
+        assert torch.equal(batch.real, learner.dances[rows])
+        noise = torch.randn(B, NETWORK.noise, generator=mdot.generator(0, name, 4))
+        memory = learner.dancing.encoded(batch.songs)
+        torch.testing.assert_close(
+            batch.made, learner.dancing.danced(memory, batch.real[:, 0], noise)
+        )
+
+
+def test_mdot_pipeline_the_first_loss_is_the_six_printed_terms_over_four(pairs):
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    one, other = learner.batch(0, "first"), learner.batch(0, "second")
+    unit = mdot.dance_cost(one.real, other.real, every=20).mean()
+
+    def term(x, y):
+        cost = mdot.dance_cost(x, y, every=20) / unit
+        return float(printed_sinkhorn(cost.double(), epsilon=0.05, iterations=3000)[1]) / B
+
+    printed = (
+        term(one.made, one.real) + term(other.made, one.real) + term(one.made, other.real)
+        + term(other.made, other.real) - 2 * term(one.made, other.made)
+        - 2 * term(one.real, other.real)
+    )  # fmt: skip
+    settings = replace(TINY, iterations=3000)
+    found = mdot.transport((one.made, other.made), (one.real, other.real), settings)
+    assert float(found) == pytest.approx(printed / 4, rel=1e-3)
+
+
+def test_mdot_pipeline_the_second_loss_compares_distances_across_the_two_batches(pairs):
+    """D_ij = c(x~_i, x~'_j) against C_ij = d(y_i, y'_j): 0 where they are the same numbers."""
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    both = learner.batch(0, "first"), learner.batch(0, "second")
+    songs, _, made = zip(*both, strict=True)
+    C, D = mdot.song_cost(*songs), mdot.dance_cost(*made, every=20)
+    plan = mdot.gromov(D / D.mean(), C / C.mean(), epsilon=0.08, steps=mdot.PRINTED_STEPS).plan
+    gaps = (D / D.mean())[:, None, :, None] - (C / C.mean())[None, :, None, :]
+    total = torch.einsum("ijkl,ij,kl->", gaps.square(), plan, plan)
+    assert float(mdot.relational(made, songs, TINY)) == pytest.approx(float(total), rel=1e-3)
+
+
+def test_mdot_pipeline_an_update_follows_the_sum_of_both_slopes(pairs):
+    learner = mdot.Mdot(replace(TINY, clip=1e9), pairs, seed=0)
+    losses = learner.losses((learner.batch(0, "first"), learner.batch(0, "second")))
+    slopes = torch.autograd.grad(sum(losses.values()), list(learner.dancing.parameters()))
+    learner.step(0)
+    for weight, slope in zip(learner.dancing.parameters(), slopes, strict=True):
+        torch.testing.assert_close(weight.grad, slope, rtol=1e-3, atol=1e-5)
 
 
 def test_real_dances_in_place_of_generated_ones_are_no_distance_away_on_average(pairs):

@@ -1,4 +1,4 @@
-"""The sentences of the MDOT README, decided by short runs and by samples of known laws.
+"""The sentences of the MDOT README, decided by short runs and by samples of known laws; curves.
 
 How each is tested was fixed before the results were looked at; the names of the parts say it.
 """
@@ -12,6 +12,7 @@ from pasdedeux.report.reference import stated_claims
 
 OURS, BARE = "MDOT-Net", "MDOT-Net without GW"
 WGANS = ("WGAN, clipped", "WGAN, penalty")
+Curve = tuple[list[int], list[float]]
 MATCH_RATE = 1e-3  # the rate of the tables; GW is judged there
 DIFFERENT = 0.1  # in powers of the number of samples: less between two rates is no difference
 
@@ -38,6 +39,44 @@ def mdot_claims(
     stated = stated_claims("mdot").values()
     claims = tuple(decide(one, parts[one.id]) for one in stated)
     return Claims(claims, data_notice, profile)
+
+
+def transport_curves(endings: Iterable[Ending]) -> dict[str, dict[str, Curve]]:
+    """Return for each learning rate, by system, updates done and transport: a mean over seeds.
+
+    A row counts where every seed has it: a run that stopped early ends the line of its system.
+    """
+    rows: dict[str, dict[str, dict[int, list[float]]]] = {}
+    seeds: dict[tuple[str, str], int] = {}
+    for ending in sorted(endings, key=lambda e: e.rate):
+        title = f"learning rate {ending.rate:g}"
+        mine = rows.setdefault(title, {}).setdefault(ending.system, {})
+        seeds[title, ending.system] = seeds.get((title, ending.system), 0) + 1
+        for row in ending.log():
+            mine.setdefault(int(row["step"]), []).append(float(row["transport"]))
+    found: dict[str, dict[str, Curve]] = {}
+    for title, systems in rows.items():
+        for system, mine in systems.items():
+            full = [step for step in sorted(mine) if len(mine[step]) == seeds[title, system]]
+            means = [sum(mine[step]) / len(mine[step]) for step in full]
+            found.setdefault(title, {})[system] = (full, means)
+    return found
+
+
+def error_curves(errors: Mapping[int, Sequence[Error]]) -> dict[str, dict[str, Curve]]:
+    """Return for each estimate, by dimension, numbers of samples and error: a mean over seeds."""
+    held: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for rows in errors.values():
+        for e in rows:
+            mine = held.setdefault(e.estimate, {}).setdefault(f"{e.dimension} dimensions", {})
+            mine.setdefault(e.count, []).append(e.error)
+    return {
+        name: {
+            label: (list(mine), [sum(v) / len(v) for v in mine.values()])
+            for label, mine in panels.items()
+        }
+        for name, panels in held.items()
+    }
 
 
 def _shares(endings: list[Ending], system: str) -> dict[int, float]:

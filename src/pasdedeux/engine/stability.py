@@ -174,12 +174,15 @@ class StabilitySettings:
 
     rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2)
     steps: int = 150  # updates of the generator
+    log_every: int = 5  # updates from one row of a log to the next
 
     def __post_init__(self) -> None:
         """Refuse a grid without runs."""
         distinct = len(set(self.rates)) == len(self.rates)
         refuse(not self.rates or not distinct, f"rates must be distinct, got {self.rates}.")
-        refuse(self.steps < 1, f"steps must be at least 1, got {self.steps}.")
+        for name in ("steps", "log_every"):
+            value = getattr(self, name)
+            refuse(value < 1, f"{name} must be at least 1, got {value}.")
 
     @classmethod
     def paper(cls) -> "StabilitySettings":
@@ -199,7 +202,7 @@ class StabilitySettings:
     @classmethod
     def quick(cls) -> "StabilitySettings":
         """Enough to see that the study runs, not to judge anything by it."""
-        return cls(steps=10)
+        return cls(steps=10, log_every=2)
 
 
 def stability(
@@ -248,24 +251,27 @@ def _one_seed(
     seed: int,
 ) -> list[Ending]:
     return [
-        _ended(label, make, _at(settings, rate, grid), pairs, seed)
+        _ended(label, make, _at(settings, rate, grid), pairs, seed, log_every=grid.log_every)
         for label, (make, settings) in systems.items()
         for rate in grid.rates
     ]
 
 
 def _at(settings: MdotSettings, rate: float, grid: StabilitySettings) -> MdotSettings:
-    """Return `settings` at one rate of the grid, with its number of updates."""
-    return replace(settings, rates=((0, rate),), steps=grid.steps)
+    """Return `settings` at one rate of the grid, with its number of updates and rows."""
+    rows = {"log_every": grid.log_every} if isinstance(settings, WganSettings) else {}
+    return replace(settings, rates=((0, rate),), steps=grid.steps, **rows)
 
 
-def _ended(label: str, make: Make, settings: MdotSettings, pairs: Pairs, seed: int) -> Ending:
+def _ended(
+    label: str, make: Make, settings: MdotSettings, pairs: Pairs, seed: int, *, log_every: int
+) -> Ending:
     slug = "".join(c if c.isalnum() else "-" for c in f"short {label}".lower())
     run = opened(slug, settings, pairs, seed, code=CODE)
     learner, rate = make(settings, pairs, seed=seed), settings.rates[0][1]
     begin = _kept(run, "begin", learner)
     stopped = attempt(
-        learner, run.folder, steps=settings.steps, threads=settings.threads,
+        learner, run.folder, steps=settings.steps, threads=settings.threads, log_every=log_every,
         task=f"seed {seed}: {label} at {rate:g}",
     )  # fmt: skip
     numbers: dict[str, float] = {}
