@@ -107,6 +107,8 @@ def test_rates_with_exact_intervals():
     assert two.low == pytest.approx(0.025 ** (1 / 3))
     assert (every.rate, every.diverged, every.runs) == ("all", 3, 6)
     assert every.causes == {"refused": 0, "farther": 3, "too fast": 3, "still": 0}
+    assert (one.more, two.more) == (0, 3)
+    assert divergence_rates([_planted("A", 0.1, 0, transport=9.0)])[0].more == 0
     table = stability.rate_table([one, two, every])
     assert list(table["share (%)"]) == [0, 100, 50]
 

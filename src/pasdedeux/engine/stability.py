@@ -305,6 +305,7 @@ class Rate(NamedTuple):
     low: float  # of the share, 0 to 1
     high: float
     causes: dict[str, int]  # a run may have several
+    more: int  # diverged by another cause than "farther"
 
 
 def divergence_rates(endings: Iterable[Ending]) -> list[Rate]:
@@ -327,7 +328,8 @@ def _rate(system: str, rate: str, endings: list[Ending]) -> Rate:
     count = sum(e.diverged for e in endings)
     found = stats.binomtest(count, len(endings)).proportion_ci(0.95, method="exact")
     told = {cause: sum(e.causes[cause] for e in endings) for cause in CAUSES}
-    return Rate(system, rate, len(endings), count, float(found.low), float(found.high), told)
+    more = sum(any(e.causes[c] for c in CAUSES if c != "farther") for e in endings)
+    return Rate(system, rate, len(endings), count, float(found.low), float(found.high), told, more)
 
 
 def rate_table(rates: Iterable[Rate]) -> pd.DataFrame:
@@ -341,6 +343,7 @@ def rate_table(rates: Iterable[Rate]) -> pd.DataFrame:
             "share (%)": round(PERCENT * row.diverged / row.runs),
             "95 % interval": f"{PERCENT * row.low:.0f} to {PERCENT * row.high:.0f}",
             **row.causes,
+            "not only farther": row.more,
         }
         for row in rates
     ]
