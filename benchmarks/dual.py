@@ -1,25 +1,57 @@
-"""Dual learning: the share of Gromov-Wasserstein in a step, cached decoding, torch's layers.
+"""Dual learning: a training step against torch's layers, memory, the share of L_GW, decoding.
 
 Rounds take turns; a ratio is taken inside each round and printed as median [least, most], more
-being better for us. Equal results are checked before anything is timed.
-Run: python benchmarks/dual.py
+being better for us. Equal results are checked before anything is timed. Peak memory is that of a
+process of its own, less what it held before the model was made.
+Run: python benchmarks/dual.py [--only step share memory decoding]
 """
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import torch
-from torch import nn
+from peers.dual_peers import decoded_anew, with_torch_layers
 
 from pasdedeux.base.seeding import generator
-from pasdedeux.nn.transformer import Cache, Transformer, TransformerConfig
 from pasdedeux.ot.gromov import algorithm_1
-from pasdedeux.papers import dual
+from pasdedeux.papers.dual import Dual
+from pasdedeux.papers.dual_networks import Dancing
+from pasdedeux.papers.dual_settings import DualSettings
 
-FRAMES, BATCH = 75, 16
+FRAMES, BATCH, WINDOWS = 75, 16, 32
+SAME = 1e-3  # of each loss: float32 over three steps
+
+
+def sizes() -> dict[str, DualSettings]:
+    """Return the settings that are timed, all without dropout, so that both can be compared."""
+    laptop = replace(DualSettings.laptop(), device="cpu")
+    paper = replace(DualSettings.gpu(), device="cpu", dropout=0.0)
+    middle = replace(laptop, width_dance=256, width_music=128, heads=8, layers=3, noise=64)
+    return {"laptop": laptop, "middle": middle, "paper": paper}
+
+
+def named(settings: DualSettings) -> str:
+    """Return the size in words."""
+    widths, layers = f"{settings.width_dance}/{settings.width_music}", settings.layers
+    return f"{widths}, {layers}+{layers} layers, batch {settings.batch}"
+
+
+def learner(settings: DualSettings) -> Dual:
+    """Return dual learning on random windows, before its first step."""
+    draw = generator(0, "benchmark")
+    songs = torch.randn(WINDOWS, FRAMES, 53, generator=draw)
+    songs[..., 40:53] = songs[..., 40:53].sigmoid()
+    poses = torch.randn(WINDOWS, FRAMES, 147, generator=draw)
+    data = SimpleNamespace(train=SimpleNamespace(music=songs.numpy(), pose=poses.numpy()))
+    return Dual(settings, data, seed=0)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -30,93 +62,128 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def race(title: str, ours: Callable, peer: Callable, rounds: int) -> None:
-    """Print the ratio of the peer's time to ours."""
+    """Print the ratio of the peer's time to ours; who goes first alternates."""
     ratios, own = [], []
-    for _ in range(rounds):
-        own.append(seconds(ours))
-        ratios.append(seconds(peer) / own[-1])
+    for number in range(rounds):
+        order = (ours, peer) if number % 2 == 0 else (peer, ours)
+        taken = {call: seconds(call) for call in order}
+        own.append(taken[ours])
+        ratios.append(taken[peer] / taken[ours])
     told = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
-    print(f"{title}: ours {statistics.median(own) * 1e3:.1f} ms, peer {told}")
+    print(f"{title}: ours {statistics.median(own) * 1e3:.1f} ms, peer {told}", flush=True)
 
 
-def gromov_share(settings: dual.DualSettings, rounds: int) -> None:
+def step(settings: DualSettings, rounds: int) -> None:
+    """Race a whole training step (losses, gradients, Adam) against torch.nn's layers."""
+    ours = learner(settings)
+    peer = with_torch_layers(ours)
+    apart = 0.0
+    for index in range(3):
+        told, other = ours.step(index), peer.step(index)
+        apart = max(apart, *(abs(other[name] / told[name] - 1) for name in told))
+    if apart > SAME:
+        raise SystemExit(f"{named(settings)}: losses differ by {apart:.1e}, nothing is timed.")
+    title = f"training step, {named(settings)}, losses within {apart:.0e}; torch.nn"
+    race(title, lambda: ours.step(3), lambda: peer.step(3), rounds)
+
+
+def share(settings: DualSettings, rounds: int) -> None:
     """Print which share of one update is Algorithm 1 with its gradient."""
-    draw = generator(0, "benchmark")
-    songs = torch.randn(BATCH, FRAMES, 53, generator=draw)
-    songs[..., 40:53] = songs[..., 40:53].sigmoid()
-    poses = torch.randn(BATCH, FRAMES, 147, generator=draw)
-    dancing, composing = dual.Dancing(settings), dual.Composing(settings)
-    learner = object.__new__(dual.Dual)
-    learner.settings, learner.seed, learner.where = settings, 0, torch.device("cpu")
-    learner.dancing, learner.composing = dancing, composing
-
-    def step() -> None:
-        one, other = learner.losses(songs, poses, 0)
-        sum((one | other).values()).backward()
-
+    ours, draw = learner(settings), generator(0, "embeddings")
     music = torch.randn(BATCH, settings.width_dance, generator=draw, requires_grad=True)
     dance = torch.randn(BATCH, settings.width_music, generator=draw)
 
     def matched() -> None:
         algorithm_1(dance, music).value.backward()
 
-    for call in (step, matched):
+    for call in (lambda: ours.step(0), matched):
         call()
-    shares = [seconds(matched) / seconds(step) for _ in range(rounds)]
-    print(
-        f"widths {settings.width_dance}/{settings.width_music}: Algorithm 1 is "
-        f"{100 * statistics.median(shares):.1f} % [{100 * min(shares):.1f}, "
-        f"{100 * max(shares):.1f}] of a step"
-    )
+    shares = [100 * seconds(matched) / seconds(lambda: ours.step(1)) for _ in range(rounds)]
+    told = f"{statistics.median(shares):.2f} % [{min(shares):.2f}, {max(shares):.2f}]"
+    print(f"L_GW's share of a step, {named(settings)}: {told}", flush=True)
 
 
-def decoding(batch: int, rounds: int) -> None:
-    """Race one frame at a time with a cache against computing everything anew."""
+def decoding(settings: DualSettings, batch: int, rounds: int) -> None:
+    """Race G_MD frame by frame with its cache against computing all frames anew."""
     torch.manual_seed(0)
-    made = Transformer(TransformerConfig(width=512, causal=True, memory=512)).eval()
-    x, memory = torch.randn(batch, FRAMES, 512), torch.randn(batch, FRAMES, 512)
+    network = Dancing(replace(settings, decoding="autoregressive")).eval()
+    memory = torch.randn(batch, FRAMES, settings.width_dance)
+    start, noise = torch.randn(batch, 147), torch.randn(batch, settings.noise)
 
     def cached() -> torch.Tensor:
-        caches, read = [Cache() for _ in made.blocks], made.read(memory)
-        return torch.cat([made(part, read, caches=caches) for part in x.split(1, 1)], 1)
+        return network.decoded(memory, start, noise)
 
     def anew() -> torch.Tensor:
-        ends = range(1, FRAMES + 1)
-        return torch.cat([made(x[:, :end], memory)[:, -1:] for end in ends], 1)
+        return decoded_anew(network, memory, start, noise)
 
     with torch.inference_mode():
-        apart = (cached() - anew()).abs().max()
-        race(f"decoding 75 frames, batch {batch}, equal to {apart:.0e}", cached, anew, rounds)
+        largest = float(anew().abs().max())
+        apart = float((cached() - anew()).abs().max()) / largest
+        if apart > SAME:
+            raise SystemExit(f"decoding differs by {apart:.1e}, nothing is timed.")
+        title = f"decoding {FRAMES} frames, {named(replace(settings, batch=batch))}"
+        race(f"{title}, equal to {apart:.0e}; no cache", cached, anew, rounds)
 
 
-def layers(rounds: int) -> None:
-    """Race a training step of our decoder against torch's own layers of the same size."""
-    torch.manual_seed(0)
-    config = TransformerConfig(width=256, heads=8, layers=3, memory=256)
-    ours = Transformer(config)
-    layer = nn.TransformerDecoderLayer(256, 8, 1024, dropout=0.0, batch_first=True, norm_first=True)
-    theirs = nn.TransformerDecoder(layer, 3, norm=nn.LayerNorm(256))
-    x, memory = torch.randn(BATCH, FRAMES, 256), torch.randn(BATCH, FRAMES, 256)
-    calls = [lambda m=m: m(x, memory).square().mean().backward() for m in (ours, theirs)]
-    for call in calls:
-        call()
-    race("forward and backward of 3 layers of 256, batch 16; torch.nn", *calls, rounds)
+def memory(size: str) -> None:
+    """Print the peak memory of three training steps, ours and the peer's, each on its own."""
+    found = {}
+    for who in ("ours", "peer"):
+        command = [sys.executable, __file__, "--child", size, who]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[who] = float(done.stdout)
+    told = f"ours {found['ours']:.0f} MB, torch.nn {found['peer']:.0f} MB"
+    print(f"peak memory of a training step, {named(sizes()[size])}: {told}", flush=True)
+
+
+def child(size: str, who: str) -> None:
+    """Do three steps and print how many MB the process has grown by."""
+    torch.set_num_threads(1)
+    before = peak_mb()
+    made = learner(sizes()[size])
+    made = made if who == "ours" else with_torch_layers(made)
+    for index in range(3):
+        made.step(index)
+    print(peak_mb() - before)
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory of this process so far.
+
+    Where Linux tells it: `getrusage` counts there what the parent held when it started the child.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [x for x in status.read_text().splitlines() if x.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main() -> None:
-    """Run all three."""
+    """Run what is asked for."""
+    parts = ("step", "share", "decoding", "memory")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.child:
+        child(*asked.child)
+        return
     torch.set_num_threads(asked.threads)
-    print(f"float32, {asked.threads} thread(s), {asked.rounds} rounds")
-    small = dual.DualSettings.laptop()
-    for settings in (small, replace(small, width_dance=256, width_music=128, layers=3)):
-        gromov_share(settings, asked.rounds)
-    for batch in (1, 16):
-        decoding(batch, asked.rounds)
-    layers(asked.rounds)
+    print(f"torch {torch.__version__}, float32, {asked.threads} thread(s), {asked.rounds} rounds")
+    for size, settings in sizes().items():
+        rounds = asked.rounds if size != "paper" else max(1, asked.rounds // 3)
+        if "step" in asked.only and size != "paper":
+            step(settings, rounds)
+        if "share" in asked.only:
+            share(settings, rounds)
+        if "decoding" in asked.only and size != "middle":
+            for batch in (1, 16):
+                decoding(settings, batch, rounds)
+        if "memory" in asked.only and size != "middle":
+            memory(size)
 
 
 if __name__ == "__main__":

@@ -54,3 +54,38 @@ def folder(place):
     for song in ("mBR0", "mBR2", "mPO3"):
         soundfile.write(place / "wav" / f"{song}.wav", tone, 8000)
     return place
+
+
+PARTS = {  # two songs a part at most; what is in no list shares its song with both sides
+    "gBR_sBM_cAll_d04_mBR0_ch01": "train",
+    "gBR_sBM_cAll_d05_mBR1_ch02": "train",
+    "gWA_sBM_cAll_d25_mBR0_ch03": "train",
+    "gBR_sBM_cAll_d04_mBR2_ch04": "val",
+    "gWA_sBM_cAll_d25_mBR2_ch05": "test",
+    "gBR_sBM_cAll_d06_mBR2_ch06": "test",
+    "gBR_sBM_cAll_d06_mBR0_ch06": None,
+}
+
+
+def split_folder(place, parts=PARTS, frames=409):
+    """Write sequences of seven seconds with their songs, each in the list of its part.
+
+    The last one of part "test" dances the same as the first of "train" for its first half.
+    """
+    for seed, name in enumerate(parts):
+        made = motion(frames, seed)
+        if name == "gBR_sBM_cAll_d06_mBR2_ch06":
+            copied = motion(frames)
+            for key in ("smpl_poses", "smpl_trans"):
+                made[key][: frames // 2] = copied[key][: frames // 2]
+        write(place / "motions" / f"{name}.pkl", made)
+    for part in ("train", "val", "test"):
+        path = place / "splits" / f"crossmodal_{part}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{name}\n" for name in parts if parts[name] == part))
+    (place / "ignore_list.txt").write_text("")
+    (place / "wav").mkdir()
+    for number, song in enumerate(sorted({name.split("_")[4] for name in parts})):
+        tone = 0.1 * np.sin(np.arange(8 * 8000) / (5 + number))
+        soundfile.write(place / "wav" / f"{song}.wav", tone, 8000)
+    return place

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import aist
 import numpy as np
 import pytest
 
+from pasdedeux.base.files import digest
 from pasdedeux.data import copies, pairs
 from pasdedeux.data.canonical import world_pose
 from pasdedeux.data.copies import SMPL_HIPS
@@ -146,3 +148,43 @@ def test_windows_split_and_scale_are_cut_once_and_kept(project, monkeypatch, mad
             assert np.array_equal(one.parts[name].heading.left, part.heading.left)
     with pytest.raises(TypeError, match="not callable"):
         pairs.pairs(replace(SETTINGS, stride=11))
+
+
+def test_a_published_split_is_kept_and_near_copies_still_leave_the_test(project, monkeypatch):
+    aist.split_folder(project / "own" / "aistpp")
+    monkeypatch.setenv("PASDEDEUX_DATA", str(project / "own"))
+    made = pairs.pairs(PairSettings(corpus="aistpp", stride=13))
+    names = {"train": "train", "val": "valid", "test": "test"}
+    wanted = {name: names[part] for name, part in aist.PARTS.items() if part}
+    assert dict(zip((d.name for d in made.dances), made.split, strict=True)) == wanted
+    assert "7 sequences of AIST++, 6 of them in its official split" in made.notice
+    copied = next(n for n, d in enumerate(made.dances) if d.name == "gBR_sBM_cAll_d06_mBR2_ch06")
+    assert made.left_out == {"train": 0, "valid": 0, "test": 1}
+    assert made.test.start[made.test.dance == copied].tolist() == [75]
+    other = _cut([replace(d, split=None) for d in made.dances])
+    assert other.split != made.split
+
+
+def test_beside_a_published_split_the_other_dances_are_split_as_without_it(made):
+    lock = [_dance(30 + n, genre="Lock", split=part) for n, part in enumerate(("test", "train"))]
+    lock.append(_dance(32, genre="Lock", split=""))
+    both = _cut([*made.dances, *lock])
+    assert both.split == (*made.split, "test", "train")
+    assert "d32" not in {d.name for d in both.dances}
+
+
+def test_a_published_split_without_training_here_is_refused():
+    with pytest.raises(ValueError, match="no dance that is here in train; give the songs"):
+        _cut([_dance(n, split="test") for n in range(2)])
+
+
+def test_a_published_split_enters_no_checksum_of_the_other_corpora(made):
+    """Old runs are found again: the key of a training holds the digest below."""
+    told = [repr(made.settings), *(f"{len(part)}" for part in made.parts.values())]
+    rows = [part.start.tobytes() + part.dance.tobytes() for part in made.parts.values()]
+    arrays = ("translation", "rotations", "offsets_metres", "music")
+    every = [(d.name, *(getattr(d, name).tobytes() for name in arrays)) for d in made.dances]
+    numbers = digest(*(part for dance in every for part in dance))
+    assert made.checksum == digest(numbers, *told, *rows)
+    fields = "corpus dances_a_genre seed genres frames stride most_windows copies"
+    assert [field.split("=")[0] for field in vars(made.settings)] == fields.split()

@@ -215,6 +215,31 @@ def test_bad_settings_are_refused(changed, told):
         FilmSettings(**changed)
 
 
+def test_a_long_name_loses_its_middle_and_stays_in_the_picture():
+    long = "a very long name of a song that nobody would ever want to read twice (live)"
+    short, cut = (next(film.frames(dancer(name, frames=1), settings=SMALL)) for name in ("a", long))
+    assert short.size == cut.size
+    changed = np.argwhere((numbers(short) != numbers(cut)).any(axis=-1))
+    assert changed[:, 0].max() < 0.1 * cut.height
+    assert changed[:, 1].min() >= 2
+    assert changed[:, 1].max() < cut.width - 2
+    font = film._font(12)
+    shown = film._fitting(long, font, 90)
+    assert font.getlength(shown) <= 90
+    begin, end = shown.split("…")
+    assert long.startswith(begin)
+    assert long.endswith(end)
+    assert abs(len(begin) - len(end)) <= 2
+    assert film._fitting("short", font, 90) == "short"
+    assert film._fitting(long, font, 1) == ""
+
+
+def test_every_picture_is_counted():
+    told = []
+    film.gif(dancer(), settings=SMALL, rate_hz=50.0, drawn=lambda *at: told.append(at))
+    assert told == [(done, 27) for done in range(1, 28)]
+
+
 def test_a_gif_that_does_not_end_is_refused(monkeypatch):
     monkeypatch.setattr(film, "MOST_GIF_FRAMES", 52)
     with pytest.raises(ValueError, match="52 pictures at most; .* or write an .mp4"):

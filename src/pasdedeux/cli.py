@@ -53,26 +53,37 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, report, publish, table):
         command.add_argument("--profile", choices=PROFILES, default="quick")
 
-    dance = commands.add_parser("dance", help="let a trained dual model dance to a song")
-    dance.add_argument("song", help="an audio file: mp3, wav, flac or ogg, of any length")
-    dance.add_argument("-o", "--out", required=True, metavar="FILE", help=".npz, .bvh, .gif, .mp4")
-    dance.add_argument("--bpm", type=float, help="the song's tempo, where it is known")
-    dance.set_defaults(command=_dance)
-    compose = commands.add_parser("compose", help="let a trained dual model compose for a dance")
-    compose.add_argument("dance", help="an SMPL npz, as `pasdedeux dance` writes it")
-    compose.add_argument("-o", "--out", required=True, metavar="FILE", help=".mid, .wav or .ogg")
-    compose.set_defaults(command=_compose)
-    for command in (dance, compose):
-        command.add_argument("--run", default="", help="a folder of runs/dual; the last one if not")
-        command.add_argument(
-            "--seed", type=int, default=0, help="of first pose or chord, and noise"
-        )
+    _add_dance(commands.add_parser("dance", help="let a trained dual model dance to a song"))
+    _add_compose(commands.add_parser("compose", help="let a trained dual model compose a piece"))
 
     cost = commands.add_parser("cost", help="how long each profile takes")
     cost.set_defaults(command=_cost)
     doctor = commands.add_parser("doctor", help="the environment, to be pasted into a bug report")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_dance(dance: argparse.ArgumentParser) -> None:
+    dance.description = "Let a trained dual model dance to a song."
+    dance.add_argument("song", help="an audio file: mp3, wav, flac or ogg, of any length")
+    dance.add_argument("-o", "--out", required=True, metavar="FILE", help=".npz, .bvh, .gif, .mp4")
+    dance.add_argument("--bpm", type=float, help="the song's tempo, where it is known")
+    dance.set_defaults(command=_dance)
+    _add_play(dance)
+
+
+def _add_compose(compose: argparse.ArgumentParser) -> None:
+    compose.description = "Let a trained dual model compose music for a dance."
+    compose.add_argument("dance", help="an SMPL npz, as `pasdedeux dance` writes it")
+    compose.add_argument("-o", "--out", required=True, metavar="FILE", help=".mid, .wav or .ogg")
+    compose.set_defaults(command=_compose)
+    _add_play(compose)
+
+
+def _add_play(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--run", default="", help="a folder of runs/dual; the last one if not")
+    command.add_argument("--seed", type=int, default=0, help="of first pose or chord, and noise")
+    command.add_argument("--force", action="store_true", help="write over a file that is there")
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:
@@ -168,15 +179,16 @@ def _table(asked: argparse.Namespace) -> int:
 def _dance(asked: argparse.Namespace) -> int:
     from pasdedeux.engine import use
 
-    out = use.dance(asked.song, asked.out, run=asked.run, seed=asked.seed, bpm=asked.bpm)
-    print(f"wrote {_shown(out)}")
+    named = {"run": asked.run, "seed": asked.seed, "force": asked.force}
+    print(f"wrote {_shown(use.dance(asked.song, asked.out, bpm=asked.bpm, **named))}")
     return 0
 
 
 def _compose(asked: argparse.Namespace) -> int:
     from pasdedeux.engine import use
 
-    print(f"wrote {_shown(use.compose(asked.dance, asked.out, run=asked.run, seed=asked.seed))}")
+    named = {"run": asked.run, "seed": asked.seed, "force": asked.force}
+    print(f"wrote {_shown(use.compose(asked.dance, asked.out, **named))}")
     return 0
 
 

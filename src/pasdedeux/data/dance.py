@@ -52,7 +52,8 @@ class Dance:
     name: unique within its corpus. group: the choreography; song: the piece of music; neither may
     lie on both sides of a split. offsets_metres: the rest skeleton of this dancer. music: the
     features of `music.features`, not normalised. beat_seconds: beats of the music, counted from the
-    first frame. flags: what is doubtful about it, in words; empty for a clean take.
+    first frame. flags: what is doubtful about it, in words; empty for a clean take. split: the part
+    its publishers put it in, "" when their lists leave it out, None when there are no lists.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Dance:
     beat_seconds: Float[np.ndarray, " N"]
     flags: tuple[str, ...] = ()
     recording: Recording | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown genre, and what is not finite."""

@@ -119,12 +119,17 @@ def _aistpp(genres: Sequence[str], skip_bad: bool) -> Paired:
     usable = [take for take in usable if take.genre in genres]
     tempi = [aistpp.song_bpm(take.song) for take in usable]
     heard = prepared.heard([take.recording for take in usable], tempi, skip_bad=skip_bad)
+    listed = any(take.split for take in read.takes)
+    parts = {take.name: take.split or "" if listed else None for take in usable}
     dances = [
-        _dance("aistpp", take, take.group, take.song, song, take)
+        _dance("aistpp", take, take.group, take.song, song, take, split=parts[take.name])
         for take, song in zip(usable, heard.songs, strict=True)
         if song is not None
     ]
     notice = f"{len(dances)} sequences of AIST++"
+    if listed:
+        inside = sum(bool(dance.split) for dance in dances)
+        notice += f", {inside} of them in its official split"
     skipped = (*read.skipped, *heard.messages)
     return Paired(tuple(dances), notice, skipped, (*read.remarks, *remarks))
 
@@ -143,7 +148,16 @@ def _synthetic(genres: Sequence[str], dances_a_genre: int, seed: int) -> Paired:
     return Paired(tuple(dances), notice)
 
 
-def _dance(corpus: str, take: Any, group: str, song: str, heard: Features, body: Any) -> Dance:
+def _dance(
+    corpus: str,
+    take: Any,
+    group: str,
+    song: str,
+    heard: Features,
+    body: Any,
+    *,
+    split: str | None = None,
+) -> Dance:
     """Return one dance; `body` holds translation, rotations and offsets_metres."""
     music, beats = prepared.in_dance_time(heard, take.recording, len(body.translation))
     return Dance(
@@ -159,4 +173,5 @@ def _dance(corpus: str, take: Any, group: str, song: str, heard: Features, body:
         beat_seconds=beats,
         flags=take.flags,
         recording=take.recording,
+        split=split,
     )

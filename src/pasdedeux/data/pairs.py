@@ -2,8 +2,10 @@
 
 Every window of dance is seen from where its first frame stands and faces (`data.canonical`), and
 music features are on the scale of the training songs (`data.scale`). The split keeps choreographies
-and songs together and holds out what is least copied; a window of valid or test that has a near
-copy in training is left out (`data.copies`). `N` windows, `T` frames.
+and songs together and holds out what is least copied. Where the publishers of a corpus tell a split
+(AIST++, its lists by song and steps), theirs is kept, and what they leave out is not used. A window
+of valid or test that has a near copy in training is left out of both kinds (`data.copies`). `N`
+windows, `T` frames.
 """
 
 from collections.abc import Mapping
@@ -116,7 +118,7 @@ def pairs(settings: PairSettings = PairSettings()) -> Pairs:  # noqa: B008
         seed=settings.seed,
         skip_bad=True,
     )
-    told = [(d.genre, d.group, d.song, d.flags) for d in found.dances]
+    told = [(d.genre, d.group, d.song, d.flags, d.split) for d in found.dances]
     code = fingerprint("pasdedeux.data.pairs")
     key = digest(checksum(found.dances), repr(told), repr(settings), code)
     kept = stored.arrays("pairs", key, lambda: _arrays(cut(found, settings)))
@@ -152,9 +154,8 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], found: Paired, settings: Pair
 
 def _usable(found: Paired, settings: PairSettings) -> tuple[Dance, ...]:
     wanted = settings.genres or GENRES
-    return tuple(
-        d for d in found.dances if d.genre in wanted and len(d.translation) >= settings.frames
-    )
+    long = [d for d in found.dances if d.genre in wanted and len(d.translation) >= settings.frames]
+    return tuple(d for d in long if d.split != "")  # in no list: song or steps are on both sides
 
 
 def cut(found: Paired, settings: PairSettings) -> Pairs:
@@ -163,19 +164,9 @@ def cut(found: Paired, settings: PairSettings) -> Pairs:
     have = sorted({d.genre for d in found.dances})
     refuse(not dances, f"no dance of {settings.genres} has {settings.frames} frames; have {have}.")
     joints = [dance.joints_world for dance in dances]
-    genres = [dance.genre for dance in dances]
-    audit = copies.audit(joints, genres, hips=SMPL_HIPS, settings=settings.copies)
-    near = audit.metres < settings.copies.limit_metres
-    shares = [float(near[audit.dance == number].mean()) for number in range(len(dances))]
-    for number, dance in enumerate(dances):
-        if any(flag.startswith("stretched") for flag in dance.flags):
-            shares[number] = 1.0  # its own time base hides its copies: held out last of all
-    split = held_out(
-        together([d.group for d in dances], [d.song for d in dances]),
-        genres,
-        [len(d.translation) for d in dances],
-        shares,
-    )
+    split = _split(dances, joints, settings)
+    told = "the lists that came with the corpus put no dance that is here in train"
+    refuse("train" not in split, f"{told}; give the songs of more dances.")
     scale = Scale.fit(d.music for d, part in zip(dances, split, strict=True) if part == "train")
     marked = copies.marked(
         joints, split, stride=settings.frames, hips=SMPL_HIPS, settings=settings.copies
@@ -188,6 +179,34 @@ def cut(found: Paired, settings: PairSettings) -> Pairs:
         parts[name] = _part(dances, marked.dance[keep], marked.start[keep], settings, scale)
         left_out[name] = int(mine.sum() - keep.sum())
     return Pairs(settings, dances, tuple(split), parts, left_out, scale, found.notice)
+
+
+def _split(
+    dances: tuple[Dance, ...], joints: list[np.ndarray], settings: PairSettings
+) -> list[str]:
+    """Return the published part of each dance that has one, and for the others one of our own."""
+    split = [dance.split or "" for dance in dances]
+    free = [number for number, part in enumerate(split) if not part]
+    if not free:
+        return split
+    own, genres = [dances[number] for number in free], [dances[number].genre for number in free]
+    audit = copies.audit(
+        [joints[number] for number in free], genres, hips=SMPL_HIPS, settings=settings.copies
+    )
+    near = audit.metres < settings.copies.limit_metres
+    shares = [float(near[audit.dance == place].mean()) for place in range(len(own))]
+    for place, dance in enumerate(own):
+        if any(flag.startswith("stretched") for flag in dance.flags):
+            shares[place] = 1.0  # its own time base hides its copies: held out last of all
+    found = held_out(
+        together([d.group for d in own], [d.song for d in own]),
+        genres,
+        [len(d.translation) for d in own],
+        shares,
+    )
+    for number, part in zip(free, found, strict=True):
+        split[number] = part
+    return split
 
 
 def _train(

@@ -20,6 +20,7 @@ import psutil
 from tqdm import tqdm
 
 from pasdedeux.base.progress import FOLDER
+from pasdedeux.engine.bar import has_room
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 60.0
@@ -72,7 +73,7 @@ class Watch:
         self.scratch = Path(self._scratch.name)
         self._outer = os.environ.get(FOLDER)
         os.environ[FOLDER] = str(self.scratch)
-        if not self._plain and _shows_bars(self._stream):
+        if not self._plain and has_room(self._stream):
             self._bar = tqdm(
                 total=len(self._code),
                 file=self._stream,
@@ -183,11 +184,6 @@ def latest(folder: Path, since: float = 0.0) -> Training | None:
             continue
     newest = max(found, key=lambda training: training.time, default=None)
     return newest if newest is not None and newest.time >= since else None
-
-
-def _shows_bars(stream: TextIOBase) -> bool:
-    """Return whether `stream` is a terminal with room for a bar; some have a size of zero."""
-    return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
 
 
 def seconds_left(first: Training, last: Training) -> float | None:

@@ -10,10 +10,11 @@ import io
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -38,6 +39,14 @@ SMOOTH = 6  # steps of each colour between ink and paper
 MOST_FRAMES = 25 * 60 * 10
 MOST_GIF_FRAMES = 25 * 60 * 2  # all of them are held in memory until it is written
 REMEDY = "install ffmpeg (conda install ffmpeg, or your system's package), or write a .gif"
+Drawn = Callable[[int, int], object]  # told: pictures drawn, pictures in all
+
+
+class _Shown(NamedTuple):
+    """Who is shown, and the numbers of the frames."""
+
+    dancers: list[Dancer]
+    which: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,22 +73,22 @@ def gif(
     rate_hz: float = 25.0,
     beat_seconds: Float[np.ndarray, " N"] | None = None,
     settings: FilmSettings = FilmSettings(),  # noqa: B008
+    drawn: Drawn | None = None,
 ) -> bytes:
     """Return a GIF that plays for ever; several dancers stand side by side.
 
     The same dance gives the same bytes. Frames come at 25 a second at most; of faster dances some
-    are left out. Raises `ValueError` for no dancer, different lengths or rates that are not above
-    0, and more than two minutes of film.
+    are left out. `drawn` is told after each picture how many there are, and of how many. Raises
+    `ValueError` for no dancer, different lengths or rates that are not above 0, and more than two
+    minutes of film.
     """
     shown_hz = min(rate_hz, GIF_HZ)
-    pictures = frames(
-        dancers, rate_hz=rate_hz, shown_hz=shown_hz, beat_seconds=beat_seconds, settings=settings
-    )
+    shown = _shown(dancers, rate_hz, shown_hz, settings)
+    told = f"a GIF holds {MOST_GIF_FRAMES} pictures at most; choose fewer seconds"
+    refuse(len(shown.which) > MOST_GIF_FRAMES, f"{told}, or write an .mp4.")
     palette, plain, indexed = _palette(), Image.Dither.NONE, []
-    for picture in pictures:
+    for picture in _told(_drawn(shown, rate_hz, beat_seconds, settings), len(shown.which), drawn):
         indexed.append(picture.quantize(palette=palette, dither=plain))
-        told = f"a GIF holds {MOST_GIF_FRAMES} pictures at most; choose fewer seconds"
-        refuse(len(indexed) > MOST_GIF_FRAMES, f"{told}, or write an .mp4.")
     ends = np.round(np.arange(len(indexed) + 1) * 100 / shown_hz).astype(int) * 10
     out = io.BytesIO()
     indexed[0].save(
@@ -97,18 +106,18 @@ def mp4(
     sound_rate_hz: int = SOUND_RATE_HZ,
     beat_seconds: Float[np.ndarray, " N"] | None = None,
     settings: FilmSettings = FilmSettings(),  # noqa: B008
+    drawn: Drawn | None = None,
 ) -> bytes:
     """Return an MP4 film; `sound` begins with frame 0 of the dance and is cut where it ends.
 
-    Encoded by ffmpeg with its own choice for MP4 (H.264 and AAC in common builds). Raises
-    `ValueError` as `gif` does, here for more than ten minutes, and when ffmpeg is not on PATH or
-    cannot encode.
+    Encoded by ffmpeg with its own choice for MP4 (H.264 and AAC in common builds). `drawn` as in
+    `gif`. Raises `ValueError` as `gif` does, here for more than ten minutes, and when ffmpeg is not
+    on PATH or cannot encode.
     """
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise ValueError(f"an MP4 film needs the program ffmpeg, which is not on PATH; {REMEDY}.")
+    program = ffmpeg()
     refuse(sound_rate_hz < 1, f"sound_rate_hz must be above 0, got {sound_rate_hz}.")
-    pictures = frames(dancers, rate_hz=rate_hz, beat_seconds=beat_seconds, settings=settings)
+    shown = _shown(dancers, rate_hz, rate_hz, settings)
+    pictures = _told(_drawn(shown, rate_hz, beat_seconds, settings), len(shown.which), drawn)
     first = next(pictures)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -125,6 +134,14 @@ def mp4(
         ]  # fmt: skip
         _encode(command, first, pictures, folder / "told.txt")
         return (folder / "film.mp4").read_bytes()
+
+
+def ffmpeg() -> str:
+    """Return the program that encodes films; raises `ValueError` with the remedy without it."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise ValueError(f"an MP4 film needs the program ffmpeg, which is not on PATH; {REMEDY}.")
+    return program
 
 
 def _encode(
@@ -155,6 +172,14 @@ def frames(
     settings: FilmSettings = FilmSettings(),  # noqa: B008
 ) -> Iterator[Image.Image]:
     """Return the pictures of a film in order, `shown_hz` a second (every frame unless given)."""
+    shown = _shown(dancers, rate_hz, shown_hz or rate_hz, settings)
+    return _drawn(shown, rate_hz, beat_seconds, settings)
+
+
+def _shown(
+    dancers: Dancer | Sequence[Dancer], rate_hz: float, shown_hz: float, settings: FilmSettings
+) -> _Shown:
+    """Return who is shown, and which frames."""
     shown = [dancers] if isinstance(dancers, Dancer) else list(dancers)
     refuse(not shown, "a film needs at least one dancer, got none.")
     refuse(not rate_hz > 0, f"rate_hz must be above 0, got {rate_hz}.")
@@ -166,22 +191,32 @@ def frames(
     told = f"start_seconds {settings.start_seconds} lies outside the {total / rate_hz:g} s of dance"
     refuse(begin >= total, f"{told}.")
     wanted = total if settings.seconds is None else begin + round(settings.seconds * rate_hz)
-    step = rate_hz / (shown_hz or rate_hz)
+    step = rate_hz / shown_hz
     which = np.arange(begin, max(begin + 1, min(total, wanted)) - 1e-9, step).astype(int)
     told = f"{len(which)} pictures are too many for a film; choose fewer seconds."
     refuse(len(which) > MOST_FRAMES, told)
-    beats = np.zeros(0) if beat_seconds is None else beat_seconds
-    return _drawn(shown, which, rate_hz, beats, settings.height_pixels)
+    return _Shown(shown, which)
+
+
+def _told(
+    pictures: Iterator[Image.Image], total: int, drawn: Drawn | None
+) -> Iterator[Image.Image]:
+    """Yield `pictures`, each counted."""
+    for done, picture in enumerate(pictures, 1):
+        if drawn is not None:
+            drawn(done, total)
+        yield picture
 
 
 def _drawn(
-    dancers: list[Dancer],
-    which: np.ndarray,
+    shown: _Shown,
     rate_hz: float,
-    beats: Float[np.ndarray, " N"],
-    height_pixels: int,
+    beat_seconds: Float[np.ndarray, " N"] | None,
+    settings: FilmSettings,
 ) -> Iterator[Image.Image]:
-    """Yield the picture of each frame of `which`."""
+    """Yield the picture of each frame that is shown."""
+    dancers, height_pixels = shown.dancers, settings.height_pixels
+    beats = np.zeros(0) if beat_seconds is None else beat_seconds
     low = min(float(dancer.joints_world[..., 1].min()) for dancer in dancers)
     high = max(float(dancer.joints_world[..., 1].max()) for dancer in dancers) + HEAD_METRES
     tall = FINE * height_pixels
@@ -199,7 +234,7 @@ def _drawn(
         for place, (dancer, at) in enumerate(zip(dancers, centres, strict=True))
     ]
     font = _font(words)
-    for frame in which:
+    for frame in shown.which:
         seconds = frame / rate_hz
         since = seconds - beats
         beating = bool(((since >= -1e-9) & (since < FLASH_SECONDS)).any())
@@ -243,7 +278,8 @@ class _Panel:
         if self.dancer.head is not None:
             x, y = points[self.dancer.head]
             pen.ellipse(_disc(x, y, HEAD_METRES * self.scale), INK["middle"])
-        pen.text((middle, font.size / 2), self.dancer.name, GREY, font, anchor="ma")
+        name = _fitting(self.dancer.name, font, self.wide - int(font.size))
+        pen.text((middle, font.size / 2), name, GREY, font, anchor="ma")
 
     def _floor(self, pen: ImageDraw.ImageDraw, centre: float, beating: bool, thick: int) -> None:
         """Draw the floor's line, green on a beat, and its marks."""
@@ -269,6 +305,18 @@ def _centres(dancer: Dancer, rate_hz: float) -> Float[np.ndarray, " T"]:
     frame = np.arange(len(places))
     begin, end = np.maximum(frame - reach, 0), np.minimum(frame + reach + 1, len(places))
     return (total[end] - total[begin]) / (end - begin)
+
+
+@cache
+def _fitting(name: str, font: ImageFont.FreeTypeFont, pixels: int) -> str:
+    """Return `name`, its middle left out where it is wider than so many pixels."""
+    for gone in range(len(name)):
+        kept = len(name) - gone
+        begin = name[: -(-kept // 2)].rstrip()
+        shown = f"{begin}…{name[len(name) - kept // 2 :].lstrip()}" if gone else name
+        if font.getlength(shown) <= pixels:
+            return shown
+    return ""
 
 
 @cache
