@@ -66,3 +66,32 @@ def test_dances_of_any_length_are_rotations_and_do_not_mix(train, project):
     dances.check_dance(dance)
     dances.check_alone(dance)
     assert retrieval.parameters(SETTINGS) == {"dancing": 0, "learned": 0}
+
+
+def test_a_training_dance_gets_its_own_music_back(project):
+    pairs = dances.pairs()
+    planted = [4, 11, 0]
+    trained = retrieval.train(SETTINGS, pairs, 0)
+    made = trained.compose(pairs.train.pose[planted], 0)
+    np.testing.assert_array_equal(made, pairs.train.music[planted])
+    far = world_pose(pairs.train.pose[planted], pose_heading(dances.poses(3, 1, 6)))
+    np.testing.assert_array_equal(trained.compose(far, 0), made)
+
+
+def test_music_for_a_longer_dance_is_that_of_each_window_in_turn(project):
+    pairs = dances.pairs()
+    pose = np.concatenate([pairs.train.pose[[3]], pairs.train.pose[[8], :6]], axis=1)
+    made = retrieval.train(SETTINGS, pairs, 0).compose(pose, 0)
+    wanted = np.concatenate([pairs.train.music[3], pairs.train.music[8, :6]])
+    np.testing.assert_array_equal(made[0], wanted)
+
+
+def test_any_music_is_that_of_a_training_window_drawn_by_the_seed(project):
+    pairs, pose = dances.pairs(), dances.poses(7, T, 4)
+    trained = retrieval.at_random(SETTINGS, pairs, 0)
+    made = trained.compose(pose, 0)
+    far = np.abs(made[:, None] - pairs.train.music).max(axis=(2, 3))
+    assert (far.min(axis=1) == 0).all()
+    assert len(set(far.argmin(axis=1))) > 2
+    assert np.array_equal(trained.compose(pose, 0), made)
+    assert not np.array_equal(trained.compose(pose, 1), made)

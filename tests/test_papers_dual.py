@@ -115,6 +115,19 @@ def test_dual_eq10_cycles_go_there_and_back(pairs):
     assert "cycle_dance" not in without
 
 
+def test_dual_eq6_and_eq10_of_the_music_are_eq9_of_what_is_played(pairs):
+    learner = dual.Dual(replace(TINY, beats="l1"), pairs, seed=0)
+    x, y = learner.songs[:B], learner.dances[:B]
+    chord, noise = dual.chords(x), learner._noise
+    compose, dance = learner.composing, learner.dancing
+    _, composing = learner.losses(x, y, 0)
+    played = compose.composed(compose.encoded(y), chord, noise(0, "music", B))
+    made = dance.danced(dance.encoded(x), y[:, 0], noise(0, "dance", B))
+    again = compose.composed(compose.encoded(made), chord, noise(0, "again", B))
+    assert torch.allclose(composing["music"], dual.music_distance(x, played.frames))
+    assert torch.allclose(composing["cycle_music"], dual.music_distance(x, again.frames))
+
+
 def test_gromov_wasserstein_moves_the_encoder_of_the_music_alone(pairs):
     learner = dual.Dual(TINY, pairs, seed=0)
     dancing, _ = learner.losses(learner.songs[:B], learner.dances[:B], 0)

@@ -110,3 +110,70 @@ def test_all_systems_of_table_2_have_the_same_data_seeds_and_updates(profile):
         assert (settings.pairs, settings.seeds, settings.steps) == (
             like.pairs, like.seeds, like.steps,
         )  # fmt: skip
+
+
+def test_the_true_music_is_right_and_that_of_another_excerpt_is_not(made):
+    real = dual_evaluate.evaluate(dual_evaluate.truth(made, 50), made)
+    assert real["notes accuracy"] == 1.0
+    assert real["notes F1"] == 1.0
+    other = dual_evaluate.evaluate(dual_evaluate.swapped(made, 50), made)
+    assert other["notes accuracy"] < 1.0
+    assert other["distance world (mm)"] > 10
+
+
+def test_swapped_gives_each_excerpt_what_belongs_to_one_half_of_all_excerpts_on(made):
+    real, other = dual_evaluate.truth(made, 50), dual_evaluate.swapped(made, 50)
+    count = len(real.danced)
+    assert count > 1
+    for row in range(count):
+        from_row = (row - count // 2) % count
+        assert from_row != row
+        assert np.array_equal(other.danced[row], real.danced[from_row])
+        assert np.array_equal(other.composed[row], real.composed[from_row])
+
+
+def test_excerpts_whose_music_has_fewer_than_two_beats_are_left_out_of_the_notes(made):
+    """With the beats of one dance taken away its excerpts no longer count; with all, none does."""
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    wrong = np.roll(found.music, 1, axis=-1)
+    numbers = sorted(set(found.dance.tolist()))
+    assert len(numbers) > 1
+    quiet = _with_beats(made, {numbers[0]: np.array([0.1])})
+    rest = found.dance != numbers[0]
+    kept = dual_evaluate.Excerpts(*(part[rest] for part in found))
+    assert dual_evaluate.notes_of(wrong, found, quiet) == pytest.approx(
+        dual_evaluate.notes_of(wrong[rest], kept, made)
+    )
+    silent = _with_beats(made, dict.fromkeys(numbers, np.zeros(0)))
+    assert dual_evaluate.notes_of(wrong, found, silent) == {}
+
+
+def _with_beats(made, seconds):
+    """Return the pairs with other beats for some dances, by their numbers."""
+    dances = tuple(
+        replace(dance, beat_seconds=seconds.get(number, dance.beat_seconds))
+        for number, dance in enumerate(made.dances)
+    )
+    return replace(made, dances=dances)
+
+
+def test_rhythm_of_a_body_by_hand(made):
+    """A body that rests every 12 frames, to music with a beat at each rest or 3 frames later."""
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    one = dual_evaluate.Excerpts(*(part[:1] for part in found))
+    number, start = int(one.dance[0]), int(one.start[0])
+    rests = np.arange(12, 222, 12)
+    danced = dual_evaluate.joints_of(one.pose)
+    still = np.repeat(danced[:, :1], 225, axis=1)
+    still[..., 1] += 0.05 * np.cos(np.pi * np.arange(225) / 12)[None, :, None]
+    for late, near, score in ((0, 100.0, 1.0), (3, 0.0, np.exp(-(0.12**2) / (2 * 0.05**2)))):
+        beats = (start + rests + late) / 25
+        told = dual_evaluate.rhythm_of(still, one, _with_beats(made, {number: beats}))
+        covered = len(rests) * 0.4 / 9
+        assert told["beats alignment (%)"] == pytest.approx(100)
+        assert told["by chance (%)"] == pytest.approx(100 * covered, abs=3)
+        assert told["above chance, 2 frames (%)"] == pytest.approx(
+            near - 100 * len(rests) * 0.16 / 9, abs=3
+        )
+        assert told["beat score, dance"] == pytest.approx(score, rel=0.05)
+        assert told["beat score, music"] == pytest.approx(score, rel=0.05)

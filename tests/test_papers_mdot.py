@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from pasdedeux.base.seeding import generator
 from pasdedeux.data.canonical import Heading
 from pasdedeux.data.pairs import Pairs, PairSettings, Part
 from pasdedeux.data.scale import Scale
 from pasdedeux.motion.rotation import geodesic, matrix_from_axis_angle, six_from_matrix
+<<<<<<< HEAD
 from pasdedeux.ot.sinkhorn import printed_sinkhorn
+=======
+from pasdedeux.ot.sinkhorn import sinkhorn
+>>>>>>> 4431d18a3543ebe157cd68f4e9621061e9c4d220
 from pasdedeux.papers import dual, mdot
 
 B, T = 5, 7
@@ -191,3 +196,32 @@ def test_settings_that_cannot_work_are_refused():
         replace(TINY, epsilon=0.0)
     with pytest.raises(ValueError, match="every must be at least 1"):
         replace(TINY, every=0)
+
+
+def test_mdot_pipeline_two_mini_batches_six_transports_and_one_gromov_wasserstein(pairs):
+    """The README's pipeline, line by line: draw, generate, OT bar as six terms, GW, their sum."""
+    learner = mdot.Mdot(TINY, pairs, seed=0)
+    batches = []
+    for name in ("first", "second"):
+        rows = mdot.drawn(len(learner.songs), TINY, 0, 0, name)
+        songs, real = learner.songs[rows], learner.dances[rows]
+        noise = torch.randn(len(rows), TINY.network.noise, generator=generator(0, name, 0))
+        made = learner.dancing.danced(learner.dancing.encoded(songs), real[:, 0], noise)
+        batches.append((songs, real, made))
+    (songs, real, made), (songs_other, real_other, made_other) = batches
+    scale = mdot.dance_cost(real, real_other, every=TINY.every).mean()
+
+    def transport(x, y):
+        cost = mdot.dance_cost(x, y, every=TINY.every) / scale
+        return sinkhorn(cost, epsilon=TINY.epsilon, iterations=TINY.iterations).value
+
+    unbiased = (
+        transport(made, real) + transport(made_other, real) + transport(made, real_other)
+        + transport(made_other, real_other) - 2 * transport(made, made_other)
+        - 2 * transport(real, real_other)
+    )  # fmt: skip
+    losses = learner.losses(0)
+    assert torch.allclose(losses["transport"], unbiased / mdot.QUARTER, atol=1e-4)
+    shape = mdot.relational((made, made_other), (songs, songs_other), TINY)
+    assert torch.allclose(losses["gromov"], shape, atol=1e-5)
+    assert set(losses) == {"transport", "gromov"}

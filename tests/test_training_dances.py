@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from pasdedeux.data.canonical import canonical_pose, pose_heading
-from pasdedeux.training.dances import USE, DanceTraining, chained, drawn, keep, opened
+from pasdedeux.training.dances import (
+    USE,
+    DanceTraining,
+    chained,
+    composed_in_windows,
+    drawn,
+    keep,
+    opened,
+)
 
 SETTINGS = DanceTraining(pairs=dances.FEW, batch=5, rates=((0, 1e-3), (3, 1e-4)))
 
@@ -69,3 +77,29 @@ def test_settings_that_cannot_work_are_refused():
         replace(SETTINGS, steps=0)
     with pytest.raises(ValueError, match="seeds must be distinct"):
         replace(SETTINGS, seeds=(1, 1))
+
+
+def test_music_is_composed_window_by_window_from_where_each_begins():
+    """Each window sees its own canonical poses and draws its own noise; the last is short."""
+    frames, seen, drawn_numbers = 5, [], []
+
+    def window(pose, draw):
+        seen.append(pose.clone())
+        drawn_numbers.append(float(torch.rand(1, generator=draw)))
+        return torch.full((*pose.shape[:2], 53), float(len(seen)))
+
+    whole = dances.poses(2, 12, 3)
+    compose = composed_in_windows(window, frames=frames, where=torch.device("cpu"))
+    made = compose(whole, 7)
+    assert made[0, :, 0].tolist() == [1.0] * 5 + [2.0] * 5 + [3.0] * 2
+    assert made.shape == (2, 12, 53)
+    for number, pose in enumerate(seen):
+        part = whole[:, number * frames : (number + 1) * frames]
+        expected = canonical_pose(part, pose_heading(part))
+        np.testing.assert_allclose(pose.numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(pose[:, 0, [0, 2]].numpy(), 0, atol=1e-5)
+    assert len(set(drawn_numbers)) == 3
+    compose(whole, 7)
+    assert drawn_numbers[3:] == drawn_numbers[:3]
+    compose(whole, 8)
+    assert set(drawn_numbers[6:]).isdisjoint(drawn_numbers[:3])
