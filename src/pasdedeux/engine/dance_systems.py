@@ -143,18 +143,18 @@ def _count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def dual_knobs(settings: dual.DualSettings) -> dict[str, System]:
+def dual_knobs(settings: dual.DualSettings, *, divided_by: int = 2) -> dict[str, System]:
     """Return the row "GW and CC" of Table 4 with one of `KNOBS` turned in each row.
 
-    All have half the updates of `settings`, their rates drop in half the time. A training that
-    meets a number that is not finite is measured as diverged (`engine.study`).
+    All have the updates of `settings` divided by a number, their rates drop as much sooner. A
+    training that meets a number that is not finite is measured as diverged (`engine.study`).
     """
-    half = replace(
+    short = replace(
         settings,
-        steps=max(1, settings.steps // 2),
-        rates=tuple((first // 2, rate) for first, rate in settings.rates),
+        steps=max(1, settings.steps // divided_by),
+        rates=tuple((first // divided_by, rate) for first, rate in settings.rates),
     )
-    return {label: (_or_diverged, replace(half, **change)) for label, change in KNOBS.items()}
+    return {label: (_or_diverged, replace(short, **change)) for label, change in KNOBS.items()}
 
 
 def grown(settings: dual.DualSettings, pairs: Pairs) -> tuple[dual.DualSettings, dict[str, System]]:
