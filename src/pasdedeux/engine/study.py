@@ -5,7 +5,7 @@ what the first one made, and a killed call goes on where it was.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,21 @@ import numpy as np
 
 from pasdedeux.base import files, progress, source
 from pasdedeux.base.checks import refuse
-from pasdedeux.training.run import KEY_LENGTH, Measured, samples_file
+from pasdedeux.training.run import KEY_LENGTH, Measured, Run, samples_file
 
 Measure = Callable[[Any, Any], dict[str, float]]
+DIVERGED = "diverged at update"
+
+
+class DivergedError(ValueError):
+    """A training that met a number that is not finite: its run, and the update, from 1.
+
+    A `train` raises it where that is a result; `study` then measures only `DIVERGED`.
+    """
+
+    def __init__(self, run: Run, update: int) -> None:
+        super().__init__(f"{run.name} {DIVERGED} {update}.")
+        self.run, self.update = run, update
 
 
 def study(
@@ -27,6 +39,7 @@ def study(
     `systems` gives, for each label, the function `train(settings, data, seed)` and its settings,
     which name seeds, samples and workers. Seeds run in parallel, the systems of a seed one after
     another, so the phases they share are trained once. `measure(samples, data)` returns numbers.
+    A training that raises `DivergedError` has one number, `DIVERGED`.
     """
     refuse(not systems, "study was given no systems; name at least one.")
     first = next(iter(systems.values()))[1]
@@ -45,13 +58,39 @@ def study(
     return [measured for seed in found for measured in seed]
 
 
+def finished(measured: Sequence[Measured]) -> list[Measured]:
+    """Return the measurements, rows renamed that stand for trainings which could not go on.
+
+    Where some seeds of a system diverged, its row says at which update the first one did, and its
+    numbers are those of the other seeds.
+    """
+    ends: dict[str, list[int]] = {}
+    seeds: dict[str, int] = {}
+    for one in measured:
+        seeds[one.system] = seeds.get(one.system, 0) + 1
+        if DIVERGED in one.numbers:
+            ends.setdefault(one.system, []).append(int(one.numbers[DIVERGED]))
+    found = []
+    for one in measured:
+        failed, label = ends.get(one.system, []), one.system
+        if failed:
+            count = "" if len(failed) == seeds[label] else f"{len(failed)} of {seeds[label]} seeds "
+            label = f"{label} ({count}{DIVERGED} {min(failed)})"
+        found.append(one._replace(system=label))
+    return found
+
+
 def _one_seed(
     systems: Mapping[str, tuple[Callable, Any]], data: Any, measure: Measure, seed: int
 ) -> list[Measured]:
     rows, how = [], source.fingerprint(inspect.getfile(measure))[:KEY_LENGTH]
     for done, (label, (train, settings)) in enumerate(systems.items()):
         progress.report(f"seed {seed}: systems", done, len(systems), note=label)
-        run, sample = train(settings, data, seed)
+        try:
+            run, sample = train(settings, data, seed)
+        except DivergedError as end:
+            rows.append(Measured(label, seed, end.run.name, {DIVERGED: float(end.update)}))
+            continue
         key = f"{label}, {settings.samples} samples, measured by {how}"
         place = run.folder / samples_file(label)
         numbers = run.metrics().get(key)
