@@ -11,11 +11,7 @@ from pasdedeux.data.canonical import Heading
 from pasdedeux.data.pairs import Pairs, PairSettings, Part
 from pasdedeux.data.scale import Scale
 from pasdedeux.motion.rotation import geodesic, matrix_from_axis_angle, six_from_matrix
-<<<<<<< HEAD
-from pasdedeux.ot.sinkhorn import printed_sinkhorn
-=======
-from pasdedeux.ot.sinkhorn import sinkhorn
->>>>>>> 4431d18a3543ebe157cd68f4e9621061e9c4d220
+from pasdedeux.ot.sinkhorn import printed_sinkhorn, sinkhorn
 from pasdedeux.papers import dual, mdot
 
 B, T = 5, 7

@@ -1,11 +1,7 @@
 """The one list of notebooks: what each needs, what it leaves behind and about what it costs.
 
 The runner, the Snakemake graph, the command line and the tests read this list; a new notebook is
-<<<<<<< HEAD
-one more entry here. Numbers 07-11, 13-19 and 30-99 are free for the papers to come.
-=======
 one more entry here. Numbers 06-09, 13-19 and 30-99 are free for the papers to come.
->>>>>>> 4431d18a3543ebe157cd68f4e9621061e9c4d220
 """
 
 import re
@@ -120,7 +116,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
     ),
     Notebook(
         "11_dual_tables",
-        needs=("06_dual_learning",),
+        needs=("10_dual_learning",),
         outputs=(
             *(f"dual/table_{n}.{kind}" for n in (2, 4) for kind in ("csv", "md", "tex")),
             *(f"dual/table_{name}.csv" for name in ("sizes", "systems", "effects", "composing")),
