@@ -39,9 +39,9 @@ def sizes() -> dict[str, DualSettings]:
 
 
 def named(settings: DualSettings) -> str:
-    """Return the size in words."""
+    """Return the size in words; training batches are of 16."""
     widths, layers = f"{settings.width_dance}/{settings.width_music}", settings.layers
-    return f"{widths}, {layers}+{layers} layers, batch {settings.batch}"
+    return f"{widths}, {layers}+{layers} layers"
 
 
 def learner(settings: DualSettings) -> Dual:
@@ -121,7 +121,7 @@ def decoding(settings: DualSettings, batch: int, rounds: int) -> None:
         apart = float((cached() - anew()).abs().max()) / largest
         if apart > SAME:
             raise SystemExit(f"decoding differs by {apart:.1e}, nothing is timed.")
-        title = f"decoding {FRAMES} frames, {named(replace(settings, batch=batch))}"
+        title = f"decoding {FRAMES} frames, {named(settings)}, {batch} at once"
         race(f"{title}, equal to {apart:.0e}; no cache", cached, anew, rounds)
 
 
