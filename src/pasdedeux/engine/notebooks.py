@@ -96,6 +96,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         outputs=(
             "dual/curves_dual.png",
             "dual/reach.png",
+            "dual/unseen_song.npz",
             "dual/music/unseen_dance.mid",
             "dual/music/unseen_dance.ogg",
         ),

@@ -93,7 +93,8 @@ def performed(trained: Trained, pairs: Pairs, most_a_genre: int, *, seed: int) -
     first = found.pose[:, 0]
     danced = trained.dance(found.music, first, seed)
     rows = np.arange(0, len(found), 4)
-    starts = [np.roll(first, -k, axis=0)[rows] for k in range(TAKES)]
+    apart = max(1, len(found) // TAKES)  # neighbours in the list are mostly of one dance
+    starts = [np.roll(first, -k * apart, axis=0)[rows] for k in range(TAKES)]
     other_starts = [trained.dance(found.music[rows], one, seed) for one in starts]
     other_noise = [trained.dance(found.music[rows], first[rows], seed + k) for k in range(TAKES)]
     none = found.music[:0]
@@ -119,9 +120,10 @@ def swapped(pairs: Pairs, most_a_genre: int) -> Performed:
     """Return each excerpt's real dance and music as if they belonged to another excerpt.
 
     That is the one half of all excerpts on, so mostly of another song. Whatever a measure credits
-    these with is not the match of dance and music.
+    these with is not the match of dance and music. Raises `ValueError` for a single excerpt.
     """
     real = truth(pairs, most_a_genre)
+    refuse(len(real.danced) < 2, "there is one test excerpt only; give more dances to swap.")
     far = len(real.danced) // 2
     return real._replace(
         danced=np.roll(real.danced, far, axis=0), composed=np.roll(real.composed, far, axis=0)
@@ -191,9 +193,12 @@ def rhythm_of(
     """Return Beats Alignment with chance and excess, within five frames and within two, and the
     beat score over the beats of the music and over those of the dance.
 
-    A dance without a beat has no hit and scores 0. Excerpts whose music has no beat are left out.
+    A dance without a beat has no hit and scores 0; how many there are is told beside it. Beats of
+    the music just outside the excerpt can be met in Beats Alignment. Excerpts whose music has no
+    beat are left out.
     """
     seconds = danced.shape[1] / RATE_HZ
+    reach = rhythm.WINDOW_SECONDS
     rows: list[tuple[float, ...]] = []
     for moved, number, start in zip(
         danced, found.dance.tolist(), found.start.tolist(), strict=True
@@ -203,15 +208,17 @@ def rhythm_of(
             continue
         steps = beats.beat_seconds(moved, float(RATE_HZ))
         probe = steps if len(steps) else np.array([0.0])
-        wide = rhythm.alignment(music, probe, seconds)
-        near = rhythm.alignment(music, probe, seconds, window_seconds=NEAR_SECONDS)
+        around = beats_in(pairs, number, start, seconds, reach=reach)
+        wide = rhythm.alignment(around, probe, seconds)
+        near = rhythm.alignment(around, probe, seconds, window_seconds=NEAR_SECONDS)
         scores = [rhythm.beat_alignment_score(music, probe, over=o) for o in ("music", "dance")]
         met = (PERCENT * wide.hits, PERCENT * near.hits, *scores)
         met = met if len(steps) else (0.0,) * len(met)
-        rows.append((*met, PERCENT * wide.chance, PERCENT * near.chance))
+        rows.append((*met, PERCENT * wide.chance, PERCENT * near.chance, float(not len(steps))))
     if not rows:
         return {}
-    hits, near_hits, over_music, over_dance, chance, near_chance = np.mean(rows, axis=0).tolist()
+    means = np.mean(rows, axis=0).tolist()
+    hits, near_hits, over_music, over_dance, chance, near_chance, without = means
     return {
         "beats alignment (%)": hits,
         "by chance (%)": chance,
@@ -219,13 +226,19 @@ def rhythm_of(
         "above chance, 2 frames (%)": near_hits - near_chance,
         "beat score, music": over_music,
         "beat score, dance": over_dance,
+        "without a beat (%)": PERCENT * without,
     }
 
 
-def beats_in(pairs: Pairs, number: int, start: int, seconds: float) -> Float[np.ndarray, " N"]:
-    """Return the beats of a dance's music from frame `start` on, in seconds from there."""
+def beats_in(
+    pairs: Pairs, number: int, start: int, seconds: float, *, reach: float = 0.0
+) -> Float[np.ndarray, " N"]:
+    """Return the beats of a dance's music from frame `start` on, in seconds from there.
+
+    With `reach` also those that lie less than so many seconds outside.
+    """
     music = pairs.dances[number].beat_seconds - start / RATE_HZ
-    return music[(music >= 0) & (music <= seconds)]
+    return music[(music >= -reach) & (music <= seconds + reach)]
 
 
 def notes_of(
@@ -241,7 +254,8 @@ def notes_of(
         composed, found.music, found.dance.tolist(), found.start.tolist(), strict=True
     ):
         music = beats_in(pairs, number, start, seconds)
-        if len(np.unique(np.round(music * RATE_HZ))) < 2:
+        silent = not real[:, CHROMA].any()
+        if silent or len(np.unique(np.round(music * RATE_HZ))) < 2:
             continue
         pair = (np.clip(x[:, CHROMA], 0.0, 1.0).astype(float) for x in (real, made))
         told = notes.evaluate(*pair, music)

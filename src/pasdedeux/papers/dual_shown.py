@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 
 from pasdedeux.base import paths
-from pasdedeux.base.checks import refuse
+from pasdedeux.base.checks import choice, refuse
 from pasdedeux.data import prepared
 from pasdedeux.data.dance import RATE_HZ
 from pasdedeux.data.pairs import Pairs
@@ -126,13 +126,20 @@ def sound(
 
 def write(found: Excerpts, performed: Performed, pairs: Pairs, row: int, folder: Path) -> Files:
     """Write what a system danced and composed for excerpt `row` into `folder`, each file whole."""
-    pose = performed.danced[row]
-    parts = pose[:, :3].astype(float), pose[:, 3:].reshape(len(pose), 24, 6).astype(float)
     files = [Path(folder) / f"dance.{kind}" for kind in ("npz", "bvh")]
-    export.write_npz(files[0], *parts, rate_hz=float(RATE_HZ))
-    bvh.write_bvh(files[1], *parts, rate_hz=float(RATE_HZ))
+    for file in files:
+        export_dance(performed.danced[row], file)
     made, _ = songs(found, performed, pairs, row)
     return Files(*files, *compositions.export({"song": made}, Path(folder)))
+
+
+def export_dance(pose: Float[np.ndarray, "S 147"], file: Path) -> Path:
+    """Write a dance to `file`, .npz (SMPL) or .bvh (opens in Blender), and return it."""
+    write = choice("the ending of the file", file.suffix, (".npz", ".bvh"))
+    parts = pose[:, :3].astype(float), pose[:, 3:].reshape(len(pose), 24, 6).astype(float)
+    writer = export.write_npz if write == ".npz" else bvh.write_bvh
+    writer(file, *parts, rate_hz=float(RATE_HZ))
+    return file
 
 
 def sane_dance(
