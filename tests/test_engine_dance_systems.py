@@ -114,7 +114,7 @@ def test_a_row_names_how_many_of_its_seeds_diverged():
 def test_grown_models_share_everything_but_the_updates():
     settings, systems = dance_systems.grown(replace(TINY, steps=50), dances.pairs())
     assert settings.pairs == dance_systems.dual_settings("quick", corpus="synthetic").pairs
-    assert list(systems) == ["after 1 updates", "after 5 updates", "after 50 updates"]
+    assert list(systems) == ["after 1 update", "after 5 updates", "after 50 updates"]
     assert all(_changed(settings, one) <= {"steps"} for _, one in systems.values())
 
 

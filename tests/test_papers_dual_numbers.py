@@ -48,7 +48,7 @@ def test_a_system_that_cannot_compose_has_no_cell_of_music():
 
 def test_the_systems_of_table_2_are_those_that_it_prints():
     extra = Measured("MDOT-Net", 0, "runs/m", {})
-    kept = dual_numbers.of_table_2([*rows("2", (0,)), extra])
+    kept = dual_numbers.of_table_2([*rows("2", (0,))[::-1], extra])
     assert [one.system for one in kept] == list(reference("dual", "2").rows)[1:]
 
 

@@ -169,7 +169,10 @@ def grown(settings: dual.DualSettings, pairs: Pairs) -> tuple[dual.DualSettings,
         settings = replace(settings, pairs=few)
     steps = dict.fromkeys((1, max(1, settings.steps // 10), settings.steps))
     return settings, {
-        f"after {count} updates": (partial(_played, dual.train), replace(settings, steps=count))
+        f"after {count} update{'s' * (count > 1)}": (
+            partial(_played, dual.train),
+            replace(settings, steps=count),
+        )
         for count in steps
     }
 

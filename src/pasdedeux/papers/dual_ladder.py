@@ -48,7 +48,7 @@ BETTER: Mapping[str, Direction] = {  # "near": the closer to what the truth has
     "FID kinetic": "lower",
     "FID geometric": "lower",
     "PFC": "lower",
-    "frozen (%)": "lower",
+    "frozen (%)": "near",
     "beats alignment (%)": "higher",
     "above chance (%)": "higher",
     "above chance, 2 frames (%)": "higher",

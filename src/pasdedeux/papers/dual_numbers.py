@@ -114,9 +114,10 @@ def facts(
 
 
 def of_table_2(measured: Iterable[Measured]) -> list[Measured]:
-    """Return what was measured of the systems that Table 2 prints."""
+    """Return what was measured of the systems that Table 2 prints, in its order: Ours is last."""
     rows = reference("dual", "2").rows
-    return [one for one in measured if one.system in rows]
+    kept = [one for one in measured if one.system in rows]
+    return sorted(kept, key=lambda one: rows.index(one.system))
 
 
 def effects(measured: Sequence[Measured]) -> tuple[Effect, ...]:
