@@ -42,7 +42,7 @@ DISTANCES = _as_measured(
 )  # fmt: skip
 RHYTHM = _as_measured(
     "beats alignment (%)", "by chance (%)", "above chance (%)", "above chance, 2 frames (%)",
-    "beat score, music", "beat score, dance",
+    "beat score, music", "beat score, dance", "without a beat (%)",
 )  # fmt: skip
 MOTION = _as_measured("PFC", "frozen (%)", "speed (m/s)", "acceleration (m/s^2)")
 WIDE: Columns = {**DISTANCES, **RHYTHM, **MOTION}
