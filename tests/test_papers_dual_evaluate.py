@@ -12,7 +12,7 @@ from pasdedeux.data.paired import Paired
 from pasdedeux.engine import dance_systems
 from pasdedeux.engine.study import study
 from pasdedeux.papers import dual, dual_evaluate
-from pasdedeux.training.dances import DanceTraining
+from pasdedeux.training.dances import DanceTraining, Trained
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +177,50 @@ def test_rhythm_of_a_body_by_hand(made):
         )
         assert told["beat score, dance"] == pytest.approx(score, rel=0.05)
         assert told["beat score, music"] == pytest.approx(score, rel=0.05)
+
+
+def test_a_beat_just_outside_the_excerpt_can_be_met_and_counts_for_chance(made):
+    """A body that rests 0.12 s before the end, to music whose beats lie inside and 0.04 s after."""
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    one = dual_evaluate.Excerpts(*(part[:1] for part in found))
+    number, start = int(one.dance[0]), int(one.start[0])
+    still = np.repeat(dual_evaluate.joints_of(one.pose)[:, :1], 225, axis=1)
+    still[..., 1] += 0.05 * np.cos(np.pi * np.arange(225) / 111)[None, :, None]
+    beats = np.array([2.0, 4.0, 9.04]) + start / 25
+    told = dual_evaluate.rhythm_of(still, one, _with_beats(made, {number: beats}))
+    inside = dual_evaluate.rhythm_of(still, one, _with_beats(made, {number: beats[:2]}))
+    assert told["by chance (%)"] - inside["by chance (%)"] == pytest.approx(100 * 0.16 / 9)
+    assert told["without a beat (%)"] == 0
+
+
+def test_a_body_that_never_moves_has_no_beat_and_is_told_so(made):
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    still = np.repeat(dual_evaluate.joints_of(found.pose)[:, :1], 225, axis=1)
+    assert dual_evaluate.rhythm_of(still, found, made)["without a beat (%)"] == 100
+
+
+def test_an_excerpt_without_a_sound_is_left_out_of_the_notes(made):
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    wrong = np.roll(found.music, 1, axis=-1)
+    music = found.music.copy()
+    music[0, :, 40:52] = 0
+    rest = dual_evaluate.Excerpts(*(part[1:] for part in found))
+    assert dual_evaluate.notes_of(wrong, found._replace(music=music), made) == pytest.approx(
+        dual_evaluate.notes_of(wrong[1:], rest, made)
+    )
+
+
+def test_takes_begin_in_poses_from_all_over_the_excerpts(made, monkeypatch):
+    monkeypatch.setattr(dual_evaluate, "TAKES", 2)
+    found = dual_evaluate.excerpts(made, most_a_genre=50)
+    began = []
+
+    def dance(music, first, seed):
+        began.append(first)
+        return np.repeat(first[:, None], music.shape[1], axis=1)
+
+    dual_evaluate.performed(Trained(None, dance), made, 50, seed=0)
+    first, apart = found.pose[:, 0], len(found) // 2
+    assert apart > 1
+    for take, poses in enumerate(began[1:3]):
+        assert np.array_equal(poses, np.roll(first, -take * apart, axis=0)[::4])
