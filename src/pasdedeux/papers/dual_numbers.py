@@ -45,7 +45,6 @@ RHYTHM = _as_measured(
     "beat score, music", "beat score, dance", "without a beat (%)",
 )  # fmt: skip
 MOTION = _as_measured("PFC", "frozen (%)", "speed (m/s)", "acceleration (m/s^2)")
-WIDE: Columns = {**DISTANCES, **RHYTHM, **MOTION}
 COMPOSING: Columns = _as_measured("notes accuracy", "notes F1", "best held note")
 KNOBS: Columns = {**TABLE_4, **_as_measured("above chance (%)", "frozen (%)", "notes F1")}
 EFFECTS: Mapping[str, tuple[str, str]] = {  # with the loss, and without it
