@@ -20,7 +20,10 @@ from pasdedeux.diffusion.schedule import Schedule
 SHIPPED = {}
 REPLACING = {"gamma_T": 0.7, "uniform_T": 0.2, "gamma_1": 0.1, "uniform_1": 0.1}
 CASES = [
-    Schedule(K, T, **masses) for K in (2, 3, 5) for T in (1, 2, 4) for masses in (SHIPPED, REPLACING)
+    Schedule(K, T, **masses)
+    for K in (2, 3, 5)
+    for T in (1, 2, 4)
+    for masses in (SHIPPED, REPLACING)
 ]
 B, M, L = 7, 3, 5
 
@@ -177,7 +180,8 @@ def test_float32_is_enough_at_the_size_of_the_music():
     exact = scores(predicted(schedule, logits, noisy, t), targets)
     single = scores(predicted(schedule, logits.float(), noisy, t), targets)
     assert single.divergence.dtype == torch.float32
-    torch.testing.assert_close(single.divergence.double(), exact.divergence, rtol=2e-6, atol=2e-6)
+    # logarithms near 20 are known to 2e-6 each, and a divergence sums a handful of them
+    torch.testing.assert_close(single.divergence.double(), exact.divergence, rtol=2e-6, atol=1e-5)
     dense = reverse(schedule, logits.float().softmax(1), noisy, t).sum(1)
     torch.testing.assert_close(dense, torch.ones(B, L, dtype=torch.float32), atol=5e-6, rtol=0)
 
@@ -205,7 +209,7 @@ def test_losses_and_gradients_stay_finite_for_a_certain_prediction(schedule):
         assert torch.isfinite(found.divergence).all()
         assert torch.isfinite(slope).all()
         assert found.divergence.min() > -1e-5
-        assert found.surprise.max() == pytest.approx(70, rel=1e-6)
+        assert found.surprise.max().item() == pytest.approx(70, rel=1e-6)
 
 
 def test_forward_draws_have_the_marginal():

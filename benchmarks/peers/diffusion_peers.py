@@ -86,8 +86,7 @@ class Dense:
         log_true = onehot_logarithms(start, self.schedule)
         wrong = (log_true.exp()[:, :-1] * (log_true - log_start)[:, :-1]).sum(1).sum(1)
         others = [
-            self.divergence(negatives[:, n], log_model, noisy, t)
-            for n in range(negatives.shape[1])
+            self.divergence(negatives[:, n], log_model, noisy, t) for n in range(negatives.shape[1])
         ]
         return own, wrong, torch.stack(others).mean(0)
 

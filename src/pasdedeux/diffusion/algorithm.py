@@ -84,9 +84,7 @@ def _variational(
 def _read(
     predict_start: PredictStart, schedule: Schedule, start: Tensor, noisy: Tensor, t: Tensor
 ) -> Scores:
-    return scores(
-        predicted(schedule, predict_start(noisy, t), noisy, t), start[:, None]
-    )
+    return scores(predicted(schedule, predict_start(noisy, t), noisy, t), start[:, None])
 
 
 def _whole(nats: Tensor) -> Tensor:

@@ -89,9 +89,7 @@ class Contrast:
     def kinds(self) -> tuple[str, ...]:
         """Return which negatives must be drawn: "intra", "inter", both or none."""
         return tuple(
-            kind
-            for kind in NEGATIVES
-            if any(self.weights[f"{mode}_{kind}"] > 0 for mode in MODES)
+            kind for kind in NEGATIVES if any(self.weights[f"{mode}_{kind}"] > 0 for mode in MODES)
         )
 
     @classmethod
@@ -168,9 +166,7 @@ def objective(
     falls = contrast.auxiliary_weight == "falling"
     losses = {
         "bound": (over * _whole(positive.divergence)).sum(),
-        "auxiliary": (
-            over * (2 - share if falls else 1 + share) * _whole(positive.surprise)
-        ).sum(),
+        "auxiliary": (over * (2 - share if falls else 1 + share) * _whole(positive.surprise)).sum(),
     }
     on = over if active is None else over * active
     factor = on * (1 + share) if contrast.rising else on
