@@ -37,9 +37,7 @@ from pasdedeux.nn.transformer import Transformer, TransformerConfig
 Call = Callable[[], object]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 LAMBDA, STEPS, SAMPLED = 5e-5, 80, 20
-chosen = argparse.Namespace(
-    rounds=5, clock="wall", sizes=["small"], negatives=10, condition="token"
-)
+chosen = argparse.Namespace(rounds=5, clock="wall", negatives=10, condition="token")
 
 
 class Size(NamedTuple):

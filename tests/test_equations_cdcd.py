@@ -307,7 +307,7 @@ def test_cdcd_eq10_is_not_bounded_below_by_zero_as_eq2_is():
 @pytest.mark.parametrize("mode", ["step", "sample"])
 @pytest.mark.parametrize("terms", ["last", "sum"])
 def test_cdcd_algorithm_1_has_the_expectations_of_its_lines(mode, terms):
-    """Line 4 sums L_0 .. L_(t-1); line 9 is minus the mean of the negatives' own; 14 by surprise."""
+    """Line 4 sums L_0 .. L_(t-1); line 9 is minus the mean of the negatives', 14 by surprise."""
     schedule, L, t = Schedule(2, 3, **REPLACING), 20000, 2
     predict_start = network(schedule)
     start, negatives = torch.zeros(1, L, dtype=torch.long), torch.ones(1, 2, L, dtype=torch.long)

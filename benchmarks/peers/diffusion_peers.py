@@ -79,7 +79,7 @@ class Dense:
     def loss(
         self, logits: Tensor, start: Tensor, noisy: Tensor, t: Tensor, negatives: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (B,): divergence, surprise and the mean divergence of the negatives, one by one."""
+        """Return (B,): divergence, surprise, mean divergence of the negatives, one by one."""
         log_start = start_logarithms(logits)
         log_model = self.posterior(log_start, noisy, t)
         own = self.divergence(start, log_model, noisy, t)

@@ -1,8 +1,8 @@
 """Algorithm 1 of CDCD to the letter, for comparison: every negative goes through the network.
 
-The release does not run it. It contradicts Eq. 4, whose z_t is the positive's (line 12 draws it from
-the negative), and line 4 sums L_i over i = 1 .. t at a t that is drawn uniformly, which weights
-early steps more than the bound does. `B` batch, `K` codes, `N` negatives, `L` positions.
+The release does not run it. It contradicts Eq. 4, whose z_t is the positive's (line 12 draws it
+from the negative), and line 4 sums L_i over i = 1 .. t at a t that is drawn uniformly, which
+weights early steps more than the bound does. `B` batch, `K` codes, `N` negatives, `L` positions.
 """
 
 from typing import Literal, NamedTuple

@@ -1,8 +1,8 @@
 """The contrastive diffusion losses of CDCD (Zhu et al., ICLR 2023), Eqs. 3 to 5.
 
-    step:    L_vb(z, c) - C sum over j of L_vb(z^j, c)                                            (3)
-    sample:  E[-log p(z_0 | z_t, c)] - C sum over j of E[-log p(z_0^j | z_t, c)]                  (4)
-    total:   L_vb + lambda L_CDCD                                                                 (5)
+    step:    L_vb(z, c) - C sum over j of L_vb(z^j, c)      (3)
+    sample:  E[-log p(z_0 | z_t, c)] - C sum over j of E[-log p(z_0^j | z_t, c)]      (4)
+    total:   L_vb + lambda L_CDCD      (5)
 
 Paper and release disagree; each difference is a field of `Contrast`. By default negatives are what
 the release makes of (3): targets for the one prediction at the positive's z_t, so that N of them

@@ -2,17 +2,18 @@
 
 A network gives p(z_0 | z_t, c); with it the reverse step is
 
-    p(z_(t-1) | z_t, c) = sum over k of  p(z_0 = k | z_t, c)  q(z_(t-1) | z_t, z_0 = k).          (1)
+    p(z_(t-1) | z_t, c) = sum over k of  p(z_0 = k | z_t, c)  q(z_(t-1) | z_t, z_0 = k).      (1)
 
 At one position q(z_(t-1) | z_t, z_0 = k) takes at most three values on the K codes, so neither (1)
 nor its Kullback-Leibler divergence needs anything of size K x K. Write a = alpha_bar_(t-1),
 b = beta_bar_(t-1), m = z_t. Up to a factor that q and p share, the mass of code j is
 
-    u_j = a p_j + b R          where p_m counts for w p_m, w = beta_bar_t / (beta_bar_t + alpha_bar_t),
+    u_j = a p_j + b R
 
-and R is the sum of p counted so (1, and w = 1, where z_t is MASK). The divergence from any target k
-is then a number of the position minus a multiple of log u_k: one gather serves any number of
-targets. At t = 1 it is -log p(z_0 = k | z_1, c), the last term of the bound, without a special case.
+where p_m counts for w p_m, w = beta_bar_t / (beta_bar_t + alpha_bar_t), and R is the sum of p so
+counted (1, and w = 1, where z_t is MASK). The divergence from any target k is then a number of the
+position minus a multiple of log u_k: one gather serves any number of targets. At t = 1 it is
+-log p(z_0 = k | z_1, c), the last term of the bound, without a special case.
 
 The release computes the same from log-space tensors (B, K+1, L) in double precision; float32 is
 enough here. References: Austin et al. (2021); Gu et al. (2022), VQ-Diffusion; Zhu et al. (2023).

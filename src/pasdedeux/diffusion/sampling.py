@@ -1,8 +1,8 @@
 """Ancestral sampling from all-MASK, by drawing z_0 and then its posterior.
 
-The reverse step is a mixture over z_0, so a draw of z_0 from p(z_0 | z_t, c) followed by a draw from
-q(z_(t-1) | z_t, z_0) is a draw from it: no tensor over the classes of z_(t-1) is needed, and the
-second draw has at most three cases.
+The reverse step is a mixture over z_0, so a draw of z_0 from p(z_0 | z_t, c) followed by a draw
+from q(z_(t-1) | z_t, z_0) is a draw from it: no tensor over the classes of z_(t-1) is needed, and
+the second draw has at most three cases.
 
 Truncation keeps at each position the likeliest codes up to the one with which their mass reaches
 `truncation` (0.86 in appendix C.1 of the paper). `B` batch, `K` codes, `L` positions.
@@ -139,11 +139,9 @@ def sample(
 
     All it knows of the music is what `predict_start` was conditioned on. Gradients are off.
     """
-    codes = torch.empty(0)
-    for _, noisy in denoising(
+    *_, (_, codes) = denoising(
         predict_start, schedule, size, draw, truncation=truncation, stride=stride, device=device
-    ):
-        codes = noisy
+    )
     return codes
 
 
@@ -170,9 +168,8 @@ def leaked(
     )
     codes_only("truth", truth, schedule)
     codes = corrupted(schedule, truth, torch.full_like(truth[:, 0], step), draw)
-    for _, codes in _chain(predict_start, schedule, codes, step, draw, truncation=truncation):
-        pass
-    return codes
+    *_, (_, last) = _chain(predict_start, schedule, codes, step, draw, truncation=truncation)
+    return last
 
 
 def _checked(truncation: float) -> None:

@@ -13,7 +13,8 @@ CDCD, Zhu et al. 2023), with s = (t - 1) / (T - 1) and step 0 the identity:
 
 and the single steps follow from them:
 
-    alpha_t = alpha_bar_t / alpha_bar_(t-1),    gamma_t = 1 - (1 - gamma_bar_t) / (1 - gamma_bar_(t-1))
+    alpha_t = alpha_bar_t / alpha_bar_(t-1)
+    gamma_t = 1 - (1 - gamma_bar_t) / (1 - gamma_bar_(t-1)),    beta_t = (1 - alpha_t - gamma_t) / K
 
 As shipped only one code in a million is ever replaced by another: the process is mask-only in all
 but name. `gamma_T=0.9, uniform_T=0.0999` is near to what VQ-Diffusion's text describes.
@@ -64,8 +65,8 @@ class Schedule:
 
     codes: int
     steps: int = 80  # section 4.1 of the paper
-    gamma_T: float = 0.99999
-    uniform_T: float = 1e-6
+    gamma_T: float = 0.99999  # noqa: N815 (the symbol of VQ-Diffusion)
+    uniform_T: float = 1e-6  # noqa: N815
     gamma_1: float = 9e-6
     uniform_1: float = 1e-6
 
