@@ -14,10 +14,12 @@ makes the inputs only.
 import argparse
 import multiprocessing
 import os
-import resource
+import re
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -229,25 +231,22 @@ def sampling(problem: Problem) -> None:
         )
 
 
-def resident(size: Size, entrant: str, results) -> None:
-    """Put the largest resident set in MB of this process into `results`."""
+def resident(size: Size, entrant: str) -> float:
+    """Return the largest resident set of this process in MB."""
     torch.set_num_threads(1)
     problem = Problem(size)
     if entrant != "inputs":
         problem.slope(problem.ours if entrant == "closed form" else problem.theirs)
-    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
 
 
 def memory(problem: Problem) -> None:
-    """Print what loss and gradient need beside the inputs."""
-    context = multiprocessing.get_context("spawn")
-    found = {}
+    """Print what loss and gradient need beside the inputs; Linux only."""
+    context, found = multiprocessing.get_context("spawn"), {}
     for entrant in ("inputs", "closed form", "dense"):
-        results = context.Queue()
-        child = context.Process(target=resident, args=(problem.size, entrant, results))
-        child.start()
-        found[entrant] = results.get()
-        child.join()
+        with ProcessPoolExecutor(1, mp_context=context) as pool:  # a process for each
+            found[entrant] = pool.submit(resident, problem.size, entrant).result()
     ours, dense = (found[name] - found["inputs"] for name in ("closed form", "dense"))
     print(f"  peak memory of loss and gradient: ours {ours:.0f} MB, dense {dense:.0f} MB")
 
