@@ -1,0 +1,1 @@
+"""Discrete diffusion: the mask-and-replace process, its losses and its sampling; learns nothing."""
