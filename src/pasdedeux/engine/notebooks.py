@@ -104,17 +104,6 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         minutes={"quick": 0.8},
     ),
     Notebook(
-        "12_mdot_net",
-        outputs=(
-            *(f"mdot/table_beside.{kind}" for kind in ("csv", "md", "tex")),
-            *(f"mdot/{name}" for name in ("claims.csv", "claims.md", "curves_transport.png")),
-            *(f"mdot/{name}.csv" for name in ("divergence", "ends")),
-        ),
-        corpora=("tang", "aistpp"),
-        gpu=True,
-        minutes={"quick": 1.5},
-    ),
-    Notebook(
         "11_dual_tables",
         needs=("10_dual_learning",),
         outputs=(
@@ -129,6 +118,17 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         corpora=("tang", "aistpp"),
         gpu=True,
         minutes={"quick": 1.0, "laptop": 45.0},
+    ),
+    Notebook(
+        "12_mdot_net",
+        outputs=(
+            *(f"mdot/table_beside.{kind}" for kind in ("csv", "md", "tex")),
+            *(f"mdot/{name}" for name in ("claims.csv", "claims.md", "curves_transport.png")),
+            *(f"mdot/{name}.csv" for name in ("divergence", "ends")),
+        ),
+        corpora=("tang", "aistpp"),
+        gpu=True,
+        minutes={"quick": 1.5},
     ),
     Notebook(
         "20_fusiongan",
