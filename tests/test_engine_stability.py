@@ -7,8 +7,9 @@ import pytest
 import torch
 from test_papers_mdot import TINY, pairs  # noqa: F401  a fixture
 
-from pasdedeux.engine import mdot_claims, stability
-from pasdedeux.engine.stability import CAUSES, Ending, StabilitySettings, causes, divergence_rates
+from pasdedeux.engine import divergence, mdot_claims, stability
+from pasdedeux.engine.divergence import divergence_rates
+from pasdedeux.engine.stability import CAUSES, Ending, StabilitySettings, causes
 from pasdedeux.papers import mdot
 from pasdedeux.papers.mdot_samples import ESTIMATES, Error
 
@@ -66,6 +67,12 @@ def test_a_run_that_changes_nothing_has_not_diverged(pairs, project):  # noqa: F
     assert _ending(pairs, "healthy") == found
 
 
+def test_a_second_call_makes_no_learner(pairs, project, monkeypatch):  # noqa: F811
+    found = _ending(pairs, "healthy")
+    monkeypatch.setattr(Planted, "__init__", None)
+    assert _ending(pairs, "healthy") == found
+
+
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
@@ -109,7 +116,7 @@ def test_rates_with_exact_intervals():
     assert every.causes == {"refused": 0, "farther": 3, "too fast": 3, "still": 0}
     assert (one.more, two.more) == (0, 3)
     assert divergence_rates([_planted("A", 0.1, 0, transport=9.0)])[0].more == 0
-    table = stability.rate_table([one, two, every])
+    table = divergence.rate_table([one, two, every])
     assert list(table["share (%)"]) == [0, 100, 50]
 
 
@@ -118,7 +125,7 @@ def test_numbers_of_the_end_by_hand(pairs):  # noqa: F811
     found = stability.probed(learner)
     both = [(learner.batch(k, "probe"), learner.batch(k, "probe, other")) for k in range(4)]
     values = [mdot.transport((a.made, b.made), (a.real, b.real), TINY) for a, b in both]
-    assert found["transport"] == pytest.approx(float(sum(values)) / 4, rel=1e-4)
+    assert found["transport"] == pytest.approx(float(sum(values).detach()) / 4, rel=1e-4)
     assert -1 <= found["geometry"] <= 1
     assert 0 <= found["own song (%)"] <= 100
     assert stability.probed(learner) == found
@@ -133,7 +140,7 @@ def test_all_systems_of_a_profile_share_generator_data_and_seeds(profile):
     assert getattr(StabilitySettings, profile)().steps >= 1
 
 
-def test_a_grid_without_runs_is_refused():
+def test_a_grid_without_runs_is_refused(pairs):  # noqa: F811
     with pytest.raises(ValueError, match="rates must be distinct"):
         StabilitySettings(rates=())
     with pytest.raises(ValueError, match="rates must be distinct"):
@@ -143,7 +150,7 @@ def test_a_grid_without_runs_is_refused():
     with pytest.raises(ValueError, match="log_every must be at least 1"):
         StabilitySettings(log_every=0)
     with pytest.raises(ValueError, match="no systems"):
-        stability.stability({}, None, GRID)
+        stability.stability({}, pairs, GRID)
 
 
 def test_a_curve_ends_where_the_first_seed_stopped(pairs, project):  # noqa: F811
@@ -193,6 +200,22 @@ def test_claims_follow_planted_runs():
     assert verdicts["non-divergent"] == verdicts["gan-unstable"] == verdicts["steadier"] == "holds"
     assert verdicts["dimension"] == "holds"
     assert verdicts["matching"] == "undecided"  # the second part shows no difference
+
+
+def test_evidence_tells_how_many_runs_diverged_not_only_by_being_farther():
+    runs = _runs(clip={"transport": 9.0}, penalty={"speed": 0.0, "transport": 9.0})
+    errors = {seed: _errors(0.4) for seed in range(3)}
+    found = mdot_claims.mdot_claims(runs, errors, data_notice="planted", profile="quick")
+    evidence = {c.id: c.evidence for c in found.claims}
+    assert (
+        "MDOT-Net diverges at no rate (0 of 6 runs, 0 not only farther)"
+        in evidence["non-divergent"]
+    )
+    assert "clipped diverges at some rate (6 of 6 runs, 0 not only" in evidence["gan-unstable"]
+    assert "penalty diverges at some rate (6 of 6 runs, 6 not only" in evidence["gan-unstable"]
+    ours = "share diverged, MDOT-Net (0 of 6 runs, 0 not only farther) -"
+    assert f"{ours} WGAN, clipped (6 of 6 runs, 0 not only farther)" in evidence["steadier"]
+    assert f"{ours} WGAN, penalty (6 of 6 runs, 6 not only farther)" in evidence["steadier"]
 
 
 def test_claims_fail_on_the_opposite():

@@ -32,10 +32,20 @@ def test_without_entropy_it_is_the_squared_difference_of_the_deviations():
         assert found == pytest.approx(0.25)
 
 
-def test_equal_laws_are_at_distance_zero_and_more_entropy_sees_less():
+def test_equal_laws_are_at_distance_zero():
     assert mdot_samples.true_distance(SampleSettings(scale=1.0), 3, 0.7) == pytest.approx(0)
-    values = [mdot_samples.true_distance(SampleSettings(), 3, e) for e in (0.0, 0.1, 1.0)]
-    assert values[0] > values[1] > values[2] > 0
+
+
+def test_a_little_entropy_adds_to_the_distance_and_much_takes_it_away():
+    """Both ends of the root in the closed form: of second order near 0, and 1 / epsilon far out."""
+    a, b = 1 / math.sqrt(3), 1.5 / math.sqrt(3)
+    exact, little, much = (
+        mdot_samples.true_distance(SampleSettings(), 3, e) for e in (0.0, 0.01, 1000.0)
+    )
+    half = 0.01 / 2
+    assert little - exact == pytest.approx(3 * half**2 / 8 * (1 / a - 1 / b) ** 2, rel=1e-3)
+    assert much == pytest.approx(3 * (a * a - b * b) ** 2 / 500, rel=1e-3)
+    assert little > exact > much > 0
 
 
 def test_estimates_come_near_the_known_answer_with_many_samples():

@@ -16,16 +16,14 @@ same for every system and for the untrained generator. A run that refused is jud
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-import pandas as pd
 import torch
-from scipy import stats
 
 from pasdedeux.base import device, files, paths, source
 from pasdedeux.base.checks import choice, refuse
@@ -36,12 +34,13 @@ from pasdedeux.papers.mdot import Batch, Generating, Mdot, MdotSettings, dance_c
 from pasdedeux.papers.mdot_wgan import Wgan, WganSettings, beside
 from pasdedeux.training.dances import DanceTraining, opened
 from pasdedeux.training.loop import Learner, fit
-from pasdedeux.training.run import KEY_LENGTH, Run, read_log
+from pasdedeux.training.run import KEY_LENGTH, read_log
 
 CAUSES = ("refused", "farther", "too fast", "still")
 FASTEST, SLOWEST = 5.0, 0.05  # in speeds of real dances
 PROBES = 4  # pairs of batches behind the numbers of the end
-STOPPED, CODE, PERCENT = "stopped.json", "pasdedeux.papers.mdot_wgan", 100.0
+STOPPED, ENDING = "stopped.json", "ending.json"
+CODE, PERCENT = "pasdedeux.papers.mdot_wgan", 100.0
 Make = Callable[..., Generating]  # (settings, pairs, seed=...)
 FULL = DualSettings()
 SMALL = replace(DualSettings.laptop(), width_dance=48, layers=1)
@@ -113,6 +112,11 @@ class Ending(NamedTuple):
     def diverged(self) -> bool:
         """Whether any cause is true."""
         return any(self.causes.values())
+
+    @property
+    def not_only_farther(self) -> bool:
+        """Whether any cause besides "farther" is true; a WGAN does not descend that distance."""
+        return any(true for cause, true in self.causes.items() if cause != "farther")
 
     def log(self) -> list[dict[str, float | int]]:
         """Return the training log of the run, up to where it stopped."""
@@ -266,85 +270,42 @@ def _at(settings: MdotSettings, rate: float, grid: StabilitySettings) -> MdotSet
 def _ended(
     label: str, make: Make, settings: MdotSettings, pairs: Pairs, seed: int, *, log_every: int
 ) -> Ending:
+    """Return the end of one run; one that is kept is read without making a learner."""
     slug = "".join(c if c.isalnum() else "-" for c in f"short {label}".lower())
     run = opened(slug, settings, pairs, seed, code=CODE)
-    learner, rate = make(settings, pairs, seed=seed), settings.rates[0][1]
-    begin = _kept(run, "begin", learner)
+    kept, how = run.folder / ENDING, source.fingerprint(__file__)[:KEY_LENGTH]
+    told = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    if told.get("measured by") != how:
+        task = f"seed {seed}: {label} at {settings.rates[0][1]:g}"
+        learner = make(settings, pairs, seed=seed)
+        told = _run(learner, run.folder, task=task, log_every=log_every) | {"measured by": how}
+        files.write_json(kept, told)
+    end = (told["stopped"], told["why"], told["numbers"])
+    return Ending(label, settings.rates[0][1], seed, run.name, *end)
+
+
+def _run(learner: Generating, folder: Path, *, task: str, log_every: int) -> dict[str, Any]:
+    """Train and measure; returns the last three fields of `Ending` by name."""
+    settings = learner.settings
+    begin = _measured(learner)
     stopped = attempt(
-        learner, run.folder, steps=settings.steps, threads=settings.threads, log_every=log_every,
-        task=f"seed {seed}: {label} at {rate:g}",
+        learner, folder, steps=settings.steps, threads=settings.threads, log_every=log_every,
+        task=task,
     )  # fmt: skip
     numbers: dict[str, float] = {}
     if stopped is None:
         try:
-            numbers = _kept(run, "end", learner) | {"untrained": begin["transport"]}
+            numbers = _measured(learner) | {"untrained": begin["transport"]}
         except ValueError as error:
             stopped = StoppedError(settings.steps, f"in the end: {error}")
     step, why = (0, "") if stopped is None else (stopped.step, stopped.why)
-    return Ending(label, rate, seed, run.name, step, why, numbers)
+    return {"stopped": step, "why": why, "numbers": numbers}
 
 
-def _kept(run: Run, when: str, learner: Generating) -> dict[str, float]:
-    """Return what `probed` says of `learner`, from the run's folder when it is there."""
-    key = f"{when}, measured by {source.fingerprint(__file__)[:KEY_LENGTH]}"
-    found = run.metrics().get(key)
-    if found is None:
-        with device.reproducible(learner.settings.threads):
-            found = probed(learner)
-        run.keep_metrics(key, found)
+def _measured(learner: Generating) -> dict[str, float]:
+    """Return what `probed` says, always with the same bits; refuses numbers that are not finite."""
+    with device.reproducible(learner.settings.threads):
+        found = probed(learner)
+    bad = sorted(name for name, value in found.items() if not math.isfinite(value))
+    refuse(bool(bad), f"{bad} of the generated dances are not finite.")
     return found
-
-
-class Rate(NamedTuple):
-    """How many of some runs diverged, and by which cause; the ends of an exact 95 % interval."""
-
-    system: str
-    rate: str
-    runs: int
-    diverged: int
-    low: float  # of the share, 0 to 1
-    high: float
-    causes: dict[str, int]  # a run may have several
-    more: int  # diverged by another cause than "farther"
-
-
-def divergence_rates(endings: Iterable[Ending]) -> list[Rate]:
-    """Return for each system its runs at each rate, then at all rates together.
-
-    The interval is that of Clopper and Pearson (1934): it covers at least 95 % for any true share,
-    also where no run diverged. Rates share seeds, so the runs of a line are not quite independent.
-    """
-    every = list(endings)
-    rows = []
-    for system in dict.fromkeys(e.system for e in every):
-        mine = [e for e in every if e.system == system]
-        for rate in sorted({e.rate for e in mine}):
-            rows.append(_rate(system, f"{rate:g}", [e for e in mine if e.rate == rate]))
-        rows.append(_rate(system, "all", mine))
-    return rows
-
-
-def _rate(system: str, rate: str, endings: list[Ending]) -> Rate:
-    count = sum(e.diverged for e in endings)
-    found = stats.binomtest(count, len(endings)).proportion_ci(0.95, method="exact")
-    told = {cause: sum(e.causes[cause] for e in endings) for cause in CAUSES}
-    more = sum(any(e.causes[c] for c in CAUSES if c != "farther") for e in endings)
-    return Rate(system, rate, len(endings), count, float(found.low), float(found.high), told, more)
-
-
-def rate_table(rates: Iterable[Rate]) -> pd.DataFrame:
-    """Return the rates as people read them, in percent."""
-    rows = [
-        {
-            "system": row.system,
-            "learning rate": row.rate,
-            "runs": row.runs,
-            "diverged": row.diverged,
-            "share (%)": round(PERCENT * row.diverged / row.runs),
-            "95 % interval": f"{PERCENT * row.low:.0f} to {PERCENT * row.high:.0f}",
-            **row.causes,
-            "not only farther": row.more,
-        }
-        for row in rates
-    ]
-    return pd.DataFrame(rows).set_index(["system", "learning rate"])

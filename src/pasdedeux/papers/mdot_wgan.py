@@ -79,7 +79,9 @@ class Critic(nn.Module):
                 nn.Conv1d(width, wider, KERNEL, stride=2, padding=KERNEL // 2),
                 nn.LeakyReLU(LEAK),
             ]
-        self.frames, self.score = nn.Sequential(*layers), nn.Linear(channels, 1)
+        self.frames = nn.Sequential(*layers)
+        # without a bias: a constant added to every score cancels in the gap and could never learn
+        self.score = nn.Linear(channels, 1, bias=False)
 
     def forward(self, bodies: Float[Tensor, "B T 24 3"]) -> Float[Tensor, " B"]:
         """Return one number for each dance, high for real ones once it has learnt."""
