@@ -92,11 +92,6 @@ def test_music_without_two_beats_gives_nothing_to_nod_to(project):
     assert np.array_equal(made, np.broadcast_to(made[:, :1], made.shape))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="it rests on frames, so the two slow steps of neighbouring rests lie four apart and "
-    "tie; rounding decides which count. Resting between frames mends it.",
-)
 def test_trembling_has_a_beat_every_five_frames_whatever_the_music(project):
     dance = still.trembling(SETTINGS, dances.pairs(), 0).dance
     first = dances.poses(1, 1, 1)[:, 0]

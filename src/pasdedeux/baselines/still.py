@@ -73,7 +73,7 @@ def trembling(settings: DanceTraining, pairs: Pairs, seed: int) -> Trained:
     run = opened("trembling", settings, pairs, seed, code=__name__)
 
     def height(music: Float[np.ndarray, "B S 53"]) -> Float[np.ndarray, "B S"]:
-        turns = np.arange(music.shape[1]) / TREMBLE_FRAMES
+        turns = (np.arange(music.shape[1]) + 0.5) / TREMBLE_FRAMES  # no two steps are equally slow
         return np.tile(NOD_METRES * np.cos(np.pi * turns), (len(music), 1))
 
     return Trained(run, _moved_by(height))

@@ -109,13 +109,9 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         needs=("10_dual_learning",),
         outputs=(
             *(f"dual/table_{n}.{kind}" for n in (2, 4) for kind in ("csv", "md", "tex")),
-<<<<<<< HEAD
             *(f"dual/table_{name}.csv" for name in ("sizes", "distances", "rhythm", "motion")),
             *(f"dual/table_{name}.csv" for name in ("effects", "composing", "knobs", "ladder")),
-=======
-            *(f"dual/table_{name}.csv" for name in ("sizes", "systems", "effects", "composing")),
-            *(f"dual/table_{name}.csv" for name in ("knobs", "ladder", "ladder_order", "stages")),
->>>>>>> 497606ac51ab34127240b5bc3eb3dd9ba8abff81
+            *(f"dual/table_{name}.csv" for name in ("ladder_order", "stages")),
             *(f"dual/table_sane_{name}.csv" for name in ("dance", "song")),
             *(f"dual/figure_{number}.png" for number in (4, 5, 6)),
             *(f"dual/{name}" for name in ("dance.npz", "dance.bvh", "song.mid", "song.ogg")),

@@ -27,7 +27,7 @@ from pasdedeux.papers.dual_settings import DualSettings
 from pasdedeux.training.dances import PAPER, USE
 from pasdedeux.training.loop import CHECKPOINT
 
-HOW = "train one: `pasdedeux run 06 --profile laptop`"
+HOW = "train one: `pasdedeux run 10 --profile laptop`"
 
 
 @dataclass(frozen=True, eq=False)
