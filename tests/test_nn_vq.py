@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pasdedeux.base.seeding import generator
-from pasdedeux.nn.vq import REPRIEVE, Quantiser, frequencies, perplexity, used
+from pasdedeux.nn.vq import NEW_USE, Quantiser, frequencies, perplexity, used
 
 B, T, D, K = 3, 7, 5, 11
 
@@ -64,7 +64,7 @@ def test_quantising_changes_nothing_and_following_moves_the_codebook(quantiser, 
 
 
 def test_use_and_entries_are_the_moving_averages_of_the_docstring(frames):
-    quantiser = Quantiser(K, D, decay=0.9, least_use=0.0)
+    quantiser = Quantiser(K, D, decay=0.9, least_use=1e-6)
     quantiser.adopt(torch.randn(K, D, generator=torch.Generator().manual_seed(1)))
     use, total = torch.ones(K), quantiser.codebook.clone()
     for step in range(3):
@@ -81,14 +81,13 @@ def test_use_and_entries_are_the_moving_averages_of_the_docstring(frames):
 
 
 def test_an_entry_that_is_always_chosen_becomes_the_mean_of_its_frames(frames):
-    quantiser = Quantiser(2, D)
-    quantiser.adopt(torch.stack([torch.zeros(D), torch.full((D,), 100.0)]))
-    for step in range(1500):
+    quantiser = Quantiser(2, D, decay=0.9, least_use=1e-9)
+    far = torch.full((D,), 100.0)
+    quantiser.adopt(torch.stack([torch.zeros(D), far]))
+    for step in range(100):
         quantiser.follow(frames, quantiser.nearest(frames), generator(0, step))
-        if step == 100:
-            break
-        quantiser.codebook[1] = 100.0  # as far away as before: the first entry has every frame
-    assert float((quantiser.codebook[0] - frames.mean((0, 1))).abs().max()) < 0.5
+    assert torch.allclose(quantiser.codebook[0], frames.mean((0, 1)), atol=1e-3)
+    assert torch.allclose(quantiser.codebook[1], far, rtol=1e-4), "nobody chose it, so it stays"
 
 
 def test_dead_entries_become_frames_of_the_batch_by_the_generator_given(quantiser, frames):
@@ -103,7 +102,7 @@ def test_dead_entries_become_frames_of_the_batch_by_the_generator_given(quantise
         assert torch.isclose(flat, entry, atol=1e-6).all(1).any()
     assert not torch.isclose(quantiser.codebook[1:], before[1:]).all(1).any()
     assert len(quantiser.codebook.unique(dim=0)) == K, "no two entries were renewed alike"
-    assert torch.allclose(quantiser.use[1:], torch.tensor(REPRIEVE * quantiser.least_use))
+    assert torch.allclose(quantiser.use[1:], torch.tensor(NEW_USE * quantiser.least_use))
     twin.follow(frames, codes, generator(0, "renewed"))
     assert torch.equal(twin.codebook, quantiser.codebook)
 
@@ -113,7 +112,7 @@ def test_a_renewed_entry_lives_on_for_a_while_and_dies_when_it_stays_unused(quan
     quantiser.use.fill_(0.04)
     dead = [quantiser.follow(frames, codes, generator(0, step)) for step in range(80)]
     assert dead[0] == K - 1
-    life = round(math.log(1 / REPRIEVE) / math.log(quantiser.decay))
+    life = round(math.log(1 / NEW_USE) / math.log(quantiser.decay))
     assert not any(dead[1:life])
     assert any(dead[life : life + 3])
 
@@ -124,6 +123,11 @@ def test_it_begins_with_frames_and_repeats_them_a_little_apart(frames):
     flat = frames.reshape(-1, D)
     assert all((flat == entry).all(1).any() for entry in quantiser.codebook)
     assert len(quantiser.codebook.unique(dim=0)) == K
+    assert torch.allclose(quantiser.use, torch.tensor(NEW_USE * quantiser.least_use))
+    again = torch.zeros(B, T, dtype=torch.long)
+    quantiser.follow(frames, again, generator(0, "renewed"))
+    outweighed = (quantiser.codebook[0] - frames.mean((0, 1))).norm()
+    assert outweighed < 0.5 * (flat - frames.mean((0, 1))).norm(dim=1).min()
     few = Quantiser(2 * B * T + 1, D)
     few.begin(frames, generator(0, "codebook"))
     apart = torch.cdist(few.codebook, flat).amin(1)
@@ -165,7 +169,8 @@ def test_a_token_outside_the_codebook_is_refused(quantiser, code):
         ({"codes": 1}, "codes must be at least 2"),
         ({"width": 0}, "width must be at least 1"),
         ({"decay": 1.0}, "decay must be between"),
-        ({"least_use": 0.5}, "least_use must be in"),
+        ({"least_use": 0.5}, "least_use must be between 0 and 0.5, got 0.5"),
+        ({"least_use": 0.0}, "least_use must be between 0 and 0.5, got 0.0"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(wrong, told):

@@ -52,6 +52,15 @@ def test_every_parameter_moves_and_the_codebook_too(sounds):
     assert {"squares", "worst", "spectral", "commitment", "perplexity"} <= set(numbers[2])
 
 
+def test_it_learns_and_uses_most_of_its_codes(sounds):
+    settings = replace(TINY, steps=80, warm_start=30, warmup=20, batch=5, commitment=0.25)
+    coding = codec.Coding(settings, sounds, seed=0)
+    numbers = [coding.step(index) for index in range(settings.steps)]
+    first, last = (np.mean([n["spectral"] for n in part]) for part in (numbers[:5], numbers[-5:]))
+    assert last < 0.8 * first
+    assert np.mean([n["perplexity"] for n in numbers[-5:]]) > settings.codes / 2
+
+
 def test_the_codebook_is_no_parameter_and_follows_averages_alone(sounds):
     coding = codec.Coding(TINY, sounds, seed=0)
     for index in range(TINY.steps):

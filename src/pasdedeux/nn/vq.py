@@ -7,8 +7,9 @@ No gradient reaches the codebook. It follows moving averages over batches of n f
     sum_k <- d sum_k + (1 - d) K / n (sum of the frames of code k)        e_k = sum_k / use_k
 
 so that use_k is 1 when all K codes are used alike, whatever the size of a batch. An entry whose
-use falls below `least_use` is dead and becomes a frame of the batch. A codebook made from an
-encoder that has learnt nothing collapses to a few codes: train without it first, then `begin`.
+use falls below `least_use` is dead and becomes a frame of the batch. Entries made from a frame
+begin with little use, so that the first frames they stand for outweigh that one. A codebook made
+from an encoder that has learnt nothing collapses: train without it first, then `begin`.
 
 `B` batch, `T` frames, `D` width, `K` codes, `N` frames of a whole batch.
 """
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 
 from pasdedeux.base.checks import refuse
 
-REPRIEVE = 2.0  # uses of a renewed entry, in least uses: it can be found before it dies again
+NEW_USE = 2.0  # use of a new entry, in least uses: time to be found before it dies again
 
 
 class Quantised(NamedTuple):
@@ -52,8 +53,8 @@ class Quantiser(nn.Module):
         refuse(width < 1, f"width must be at least 1, got {width}.")
         refuse(not 0 < decay < 1, f"decay must be between 0 and 1, got {decay}.")
         refuse(
-            not 0 <= least_use < 1 / REPRIEVE,
-            f"least_use must be in [0, {1 / REPRIEVE}), got {least_use}; 1 is an even use.",
+            not 0 < least_use < 1 / NEW_USE,
+            f"least_use must be between 0 and {1 / NEW_USE}, got {least_use}; 1 is an even use.",
         )
         self.decay, self.least_use = decay, least_use
         self.register_buffer("codebook", torch.zeros(codes, width))
@@ -90,13 +91,13 @@ class Quantiser(nn.Module):
 
     @torch.no_grad()
     def begin(self, frames: Float[Tensor, "B T D"], draw: torch.Generator) -> None:
-        """Let the codebook be frames drawn from `frames`, all used alike.
+        """Let the codebook be frames drawn from `frames`, as little used as renewed ones.
 
         Where there are fewer frames than codes they are drawn more than once, a little apart.
         """
         self.codebook.copy_(_drawn(frames, len(self.codebook), draw))
-        self.use.fill_(1.0)
-        self.total.copy_(self.codebook)
+        self.use.fill_(NEW_USE * self.least_use)
+        self.total.copy_(self.codebook * self.use[:, None])
 
     @torch.no_grad()
     def adopt(self, codebook: Float[Tensor, "K D"]) -> None:
@@ -124,10 +125,10 @@ class Quantiser(nn.Module):
         self.use.lerp_(share * times, 1 - self.decay)
         self.total.lerp_(share * sums, 1 - self.decay)
         dead = self.use < self.least_use
-        fresh, reprieve = _drawn(frames, len(self.codebook), draw), REPRIEVE * self.least_use
-        self.use.masked_fill_(dead, reprieve)
-        self.total.copy_(torch.where(dead[:, None], reprieve * fresh, self.total))
-        self.codebook.copy_(self.total / self.use[:, None].clamp_min(1e-12))
+        fresh, little = _drawn(frames, len(self.codebook), draw), NEW_USE * self.least_use
+        self.use.masked_fill_(dead, little)
+        self.total.copy_(torch.where(dead[:, None], little * fresh, self.total))
+        self.codebook.copy_(self.total / self.use[:, None])
         return int(dead.sum())
 
 

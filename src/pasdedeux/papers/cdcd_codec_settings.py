@@ -29,7 +29,7 @@ class CodecSettings:
     spectral: float = 1.0  # weight of the spectral distance
     worst: float = 0.02  # weight of the largest squares
     worst_samples: int = 2048  # how many those are
-    commitment: float = 0.02
+    commitment: float = 0.02  # weight; too light for rates above Jukebox's, see `gpu`
     clip: float = 1.0  # global gradient norm
     threads: int = 1
     device: str = "auto"
@@ -68,10 +68,13 @@ class CodecSettings:
 
     @classmethod
     def gpu(cls) -> "CodecSettings":
-        """The shape of Jukebox's level with half its codes, trained from nothing."""
+        """The shape of Jukebox's level with half its codes, trained from nothing.
+
+        At these rates a commitment of 0.02 lets frames run away from a codebook just drawn.
+        """
         return replace(
             cls.paper(), codes=1024, samples=16_384, batch=64, rate=1e-3, ending="cosine",
-            warm_start=500, least_use=0.05,
+            warm_start=500, least_use=0.05, commitment=0.25,
         )  # fmt: skip
 
     @classmethod
