@@ -19,6 +19,7 @@ OPEN = (
     "steps", "clip", "dropout", "noise", "gradient", "plan", "gromov", "cycle", "residual",
     "decoding", "velocity", "position",
 )  # fmt: skip
+LETTER = {"algorithm": "printed"}  # not a number as printed, so no profile follows it
 MACHINE = (*NOT_IN_KEY, "threads", "device")
 
 
@@ -32,7 +33,7 @@ def chosen(settings: DualSettings) -> list[dict[str, str]]:
     return [
         {
             "setting": name,
-            "paper": NOT_SAID if name in OPEN else _told(getattr(paper, name)),
+            "paper": NOT_SAID if name in OPEN else LETTER.get(name, _told(getattr(paper, name))),
             "ours": _told(getattr(settings, name)),
         }
         for name in names
