@@ -45,7 +45,7 @@ Make = Callable[..., Generating]  # (settings, pairs, seed=...)
 FULL = DualSettings()
 SMALL = replace(DualSettings.laptop(), width_dance=48, layers=1)
 TINY = replace(SMALL, width_dance=16, heads=2, noise=8)
-SIZES = {"quick": (TINY, 6), "laptop": (SMALL, 16), "gpu": (FULL, 16), "paper": (FULL, 16)}
+SIZES = {"quick": (TINY, 6), "laptop": (SMALL, 8), "gpu": (FULL, 16), "paper": (FULL, 16)}
 
 
 class StoppedError(ValueError):
