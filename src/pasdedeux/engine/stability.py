@@ -14,6 +14,8 @@ A run has *diverged* when any of these is true, each of which is counted by itse
 same for every system and for the untrained generator. A run that refused is judged by that alone.
 """
 
+import contextlib
+import io
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ import joblib
 import numpy as np
 import torch
 
-from pasdedeux.base import device, files, paths, source
+from pasdedeux.base import device, files, paths, progress, source
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import PROFILES
 from pasdedeux.data.pairs import Pairs
@@ -267,6 +269,8 @@ def _one_seed(
             begin = partial(make, chosen, pairs, seed=seed)
             told = _ended(run, begin, untrained, task=task, log_every=grid.log_every)
             found.append(Ending(label, rate, seed, run.name, **told))
+            total = len(systems) * len(grid.rates)
+            progress.report(f"seed {seed}: short runs", len(found), total, note=label)
     return found
 
 
@@ -295,7 +299,10 @@ def _ended(
 def _made(learner: Generating, folder: Path, untrained: float, **fitting: Any) -> dict[str, Any]:
     """Train and measure; returns what `_ended` does."""
     settings = learner.settings
-    stopped = attempt(learner, folder, steps=settings.steps, threads=settings.threads, **fitting)
+    with contextlib.redirect_stdout(io.StringIO()):  # many short runs: only the study tells lines
+        stopped = attempt(
+            learner, folder, steps=settings.steps, threads=settings.threads, **fitting
+        )
     numbers: dict[str, float] = {}
     if stopped is None:
         try:
