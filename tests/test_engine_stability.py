@@ -166,7 +166,7 @@ def test_a_curve_ends_where_the_first_seed_stopped(pairs, project):  # noqa: F81
 
 def test_error_curves_are_means_over_seeds():
     errors = {s: [Error("x", 3, n, (s + 1) / n, 0.0) for n in (4, 8)] for s in (0, 1)}
-    assert mdot_claims.error_curves(errors) == {"x": {"3 dimensions": ([4, 8], [1.5 / 4, 1.5 / 8])}}
+    assert mdot_claims.error_curves(errors) == {"x": {"D = 3": ([4, 8], [1.5 / 4, 1.5 / 8])}}
 
 
 def _runs(**by_system):

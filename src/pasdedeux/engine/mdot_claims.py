@@ -70,7 +70,7 @@ def error_curves(errors: Mapping[int, Sequence[Error]]) -> dict[str, dict[str, C
     held: dict[str, dict[str, dict[int, list[float]]]] = {}
     for rows in errors.values():
         for e in rows:
-            mine = held.setdefault(e.estimate, {}).setdefault(f"{e.dimension} dimensions", {})
+            mine = held.setdefault(e.estimate, {}).setdefault(f"D = {e.dimension}", {})
             mine.setdefault(e.count, []).append(e.error)
     return {
         name: {

@@ -14,10 +14,13 @@ A run has *diverged* when any of these is true, each of which is counted by itse
 same for every system and for the untrained generator. A run that refused is judged by that alone.
 """
 
+import contextlib
+import io
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +28,7 @@ import joblib
 import numpy as np
 import torch
 
-from pasdedeux.base import device, files, paths, source
+from pasdedeux.base import device, files, paths, progress, source
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import PROFILES
 from pasdedeux.data.pairs import Pairs
@@ -34,7 +37,7 @@ from pasdedeux.papers.mdot import Batch, Generating, Mdot, MdotSettings, dance_c
 from pasdedeux.papers.mdot_wgan import Wgan, WganSettings, beside
 from pasdedeux.training.dances import DanceTraining, opened
 from pasdedeux.training.loop import Learner, fit
-from pasdedeux.training.run import KEY_LENGTH, read_log
+from pasdedeux.training.run import KEY_LENGTH, Run, read_log
 
 CAUSES = ("refused", "farther", "too fast", "still")
 FASTEST, SLOWEST = 5.0, 0.05  # in speeds of real dances
@@ -190,7 +193,7 @@ class StabilitySettings:
 
     @classmethod
     def paper(cls) -> "StabilitySettings":
-        """Ten times the updates of `laptop`; the README says nothing of it."""
+        """Many more updates than `laptop`; the README gives no number."""
         return cls(steps=1000)
 
     @classmethod
@@ -206,7 +209,7 @@ class StabilitySettings:
     @classmethod
     def quick(cls) -> "StabilitySettings":
         """Enough to see that the study runs, not to judge anything by it."""
-        return cls(steps=10, log_every=2)
+        return cls(steps=5, log_every=1)
 
 
 def stability(
@@ -254,11 +257,25 @@ def _one_seed(
     grid: StabilitySettings,
     seed: int,
 ) -> list[Ending]:
-    return [
-        _ended(label, make, _at(settings, rate, grid), pairs, seed, log_every=grid.log_every)
-        for label, (make, settings) in systems.items()
-        for rate in grid.rates
-    ]
+    found = []
+    for label, (make, settings) in systems.items():
+        # a rate changes nothing before the first update, so all runs of a system begin alike
+        fresh = partial(make, settings, pairs, seed=seed)
+        untrained = cache(lambda fresh=fresh: _measured(fresh())["transport"])
+        for rate in grid.rates:
+            chosen = _at(settings, rate, grid)
+            run = opened(f"short-{_slug(label)}", chosen, pairs, seed, code=CODE)
+            task = f"seed {seed}: {label} at {rate:g}"
+            begin = partial(make, chosen, pairs, seed=seed)
+            told = _ended(run, begin, untrained, task=task, log_every=grid.log_every)
+            found.append(Ending(label, rate, seed, run.name, **told))
+            total = len(systems) * len(grid.rates)
+            progress.report(f"seed {seed}: short runs", len(found), total, note=label)
+    return found
+
+
+def _slug(label: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in label.lower())
 
 
 def _at(settings: MdotSettings, rate: float, grid: StabilitySettings) -> MdotSettings:
@@ -268,34 +285,28 @@ def _at(settings: MdotSettings, rate: float, grid: StabilitySettings) -> MdotSet
 
 
 def _ended(
-    label: str, make: Make, settings: MdotSettings, pairs: Pairs, seed: int, *, log_every: int
-) -> Ending:
-    """Return the end of one run; one that is kept is read without making a learner."""
-    slug = "".join(c if c.isalnum() else "-" for c in f"short {label}".lower())
-    run = opened(slug, settings, pairs, seed, code=CODE)
+    run: Run, begin: Callable[[], Generating], untrained: Callable[[], float], **fitting: Any
+) -> dict[str, Any]:
+    """Return the last three fields of `Ending` by name; what is kept is read, and nothing made."""
     kept, how = run.folder / ENDING, source.fingerprint(__file__)[:KEY_LENGTH]
     told = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     if told.get("measured by") != how:
-        task = f"seed {seed}: {label} at {settings.rates[0][1]:g}"
-        learner = make(settings, pairs, seed=seed)
-        told = _run(learner, run.folder, task=task, log_every=log_every) | {"measured by": how}
+        told = _made(begin(), run.folder, untrained(), **fitting) | {"measured by": how}
         files.write_json(kept, told)
-    end = (told["stopped"], told["why"], told["numbers"])
-    return Ending(label, settings.rates[0][1], seed, run.name, *end)
+    return {name: told[name] for name in ("stopped", "why", "numbers")}
 
 
-def _run(learner: Generating, folder: Path, *, task: str, log_every: int) -> dict[str, Any]:
-    """Train and measure; returns the last three fields of `Ending` by name."""
+def _made(learner: Generating, folder: Path, untrained: float, **fitting: Any) -> dict[str, Any]:
+    """Train and measure; returns what `_ended` does."""
     settings = learner.settings
-    begin = _measured(learner)
-    stopped = attempt(
-        learner, folder, steps=settings.steps, threads=settings.threads, log_every=log_every,
-        task=task,
-    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):  # many short runs: only the study tells lines
+        stopped = attempt(
+            learner, folder, steps=settings.steps, threads=settings.threads, **fitting
+        )
     numbers: dict[str, float] = {}
     if stopped is None:
         try:
-            numbers = _measured(learner) | {"untrained": begin["transport"]}
+            numbers = _measured(learner) | {"untrained": untrained}
         except ValueError as error:
             stopped = StoppedError(settings.steps, f"in the end: {error}")
     step, why = (0, "") if stopped is None else (stopped.step, stopped.why)
