@@ -36,7 +36,9 @@ class ClipSettings:
     corpus: Corpus = "auto"
     seconds: int = 2  # 2, 4 and 6 in Table 7 of the paper
     stride: int = 13  # frames between clips of training: about half a second
-    dances_a_genre: int = 3  # of the synthetic corpus
+    dances_a_genre: int = (
+        9  # of the synthetic corpus: three kin stay together, so three parts need 9
+    )
     seed: int = 0  # of the synthetic corpus
     genres: tuple[str, ...] = ()  # only these, all when empty
     most_clips: int | None = None  # of training, drawn evenly from all

@@ -87,7 +87,8 @@ class Clips:
     @property
     def checksum(self) -> str:
         """A digest of everything a training can see of the data."""
-        arrays = (np.ascontiguousarray(array).tobytes() for array in self.places)
+        sounds = (sound.samples for sound in self.recordings)
+        arrays = (np.ascontiguousarray(array).tobytes() for array in (*self.places, *sounds))
         return digest(checksum(self.dances), repr(self.settings), *arrays)
 
     def rows(self, part: str, *, most_copied: float = 0.0) -> Int[np.ndarray, " M"]:
@@ -227,9 +228,13 @@ def cut(corpora: Sequence[Known], settings: ClipSettings) -> Clips:
     files = dict.fromkeys(dance.recording.path for dance in dances if dance.recording)
     songs = recorded(tuple(files), SAMPLE_RATE_HZ)
     code = fingerprint("pasdedeux.data.clips")
-    told = [(d.genre, d.group, d.song, d.name) for d in dances]
+    spans = [
+        (d.name, d.recording.start_seconds, d.recording.seconds) for d in dances if d.recording
+    ]
+    told = [(len(corpus.dances), corpus.official, corpus.unlisted) for corpus in corpora]
     split = tuple(part for corpus in corpora for part in corpus.split)
-    key = digest(checksum(dances), repr(told), repr(split), repr(settings), code, *files)
+    words = (repr(spans), repr(told), repr(split), repr(settings), code)
+    key = digest(checksum(dances), *words, *files)
     kept = stored.arrays("clips", key, lambda: arrays(corpora, settings, tuple(files), songs))
     return Clips(
         settings,

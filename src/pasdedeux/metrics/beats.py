@@ -15,9 +15,10 @@ Conventions. Onsets are in seconds from the first sample, ascending; the referen
 clip whose reference has no onset divides by zero in the script; here it is left out and counted,
 the same clips for every method.
 
-What they are blind to. Two flags of a 2 s clip say little: a generator with an onset in every
-second has a hit of 100 and a coverage above 100 (`always`), and real music has one in four seconds
-of five, so another song hits most of them. These rows stand beside every method. Counting too many
+What they are blind to. Two flags of a 2 s clip say little: over 1,202 real ones of Tang et al., who
+have an onset in 84 of 100 seconds, a generator with an onset in every second (`always`) scores
+coverage 131.6 and hit 100, and a clip of another song 109.7 and 84.0; the onset F1 of the two is
+13.9 and 20.7. `trivial` gives these rows, which stand beside every method. Counting too many
 beats is rewarded by coverage, punished only by the two F1. The authors denoise what is generated,
 not the reference, before onsets are looked for; here neither is.
 """

@@ -19,7 +19,7 @@ bands and cepstrum, and the pulse. So scores compare with each other, not with t
 Vectors are brought to mean 0 and spread 1 in each channel of the clips of training.
 
 What it is blind to. Genres are unequal: of the dances of Tang et al. two thirds are waltzes, and
-who always says waltz is right for that share of the queries. `majority`, `chance` (a clip of the
+who always says waltz is right for their share of the queries. `majority`, `chance` (a clip of the
 database at random) and `balanced`, the mean over genres of their accuracies, stand beside it. A
 copy of any training song of the right genre is a success. `N` queries, `M` originals, `D` channels.
 """
@@ -63,8 +63,8 @@ def statistics(
     """Return 138 numbers of each sound: how it is coloured, and how it pulses.
 
     Means and spreads over time of 40 mel bands in decibels and of 20 cepstral coefficients; mean
-    and spread of the onset strength, and its autocorrelation at 16 lags from 0.2 to 1.5 s. About 10
-    ms for 2 s. Raises `ValueError` for what is not finite or shorter than 1.5 s.
+    and spread of the onset strength, and its autocorrelation at 16 lags from 0.2 to 1.5 s. Raises
+    `ValueError` for what is not finite or shorter than 1.5 s.
     """
     refuse(not np.isfinite(sounds).all(), "sounds must be finite; listen to what was generated.")
     refuse(
