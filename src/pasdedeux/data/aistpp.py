@@ -158,6 +158,11 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Takes:
     return Takes(tuple(takes), tuple(skipped), tuple(_remarks(place, there, ignored, split, takes)))
 
 
+def official_split(folder: Path | None = None) -> dict[str, Split]:
+    """Return the part of each sequence that the official lists name; empty without lists."""
+    return _split(_place(folder) / "splits")
+
+
 def sequence(name: str) -> Sequence:
     """Return what the `name` of a sequence says; any other name raises `ValueError`."""
     parts = SEQUENCE.fullmatch(name)
