@@ -130,7 +130,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         ),
         corpora=("tang", "aistpp"),
         gpu=True,
-        minutes={"quick": 1.5},
+        minutes={"quick": 1.4},
     ),
     Notebook(
         "20_fusiongan",
