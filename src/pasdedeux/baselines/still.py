@@ -20,12 +20,12 @@ import torch
 from jaxtyping import Bool, Float
 
 from pasdedeux.data.pairs import Pairs
+from pasdedeux.metrics.notes import held_chord
 from pasdedeux.music.features import BEAT, CHROMA
 from pasdedeux.nn.pose import orthonormal
 from pasdedeux.training.dances import Compose, Dance, DanceTraining, Trained, opened
 
-MUSIC, PITCH_CLASSES = 53, 12
-C_MAJOR_CHORD = (0, 4, 7)
+MUSIC = 53
 HALF = 0.5  # a frame of music has a beat above it
 NOD_METRES = 0.02
 TREMBLE_FRAMES = 5  # from one rest to the next: the closest two that count as two beats
@@ -35,7 +35,7 @@ def frozen(settings: DanceTraining, pairs: Pairs, seed: int) -> Trained:
     """Return a system that stays in the first pose, and plays one chord."""
     run = opened("frozen", settings, pairs, seed, code=__name__)
     held = np.zeros(MUSIC, np.float32)
-    held[CHROMA] = np.isin(np.arange(PITCH_CLASSES), C_MAJOR_CHORD)
+    held[CHROMA] = held_chord(1)[0]
     return Trained(run, _moved_by(lambda music: np.zeros(music.shape[:2])), _played(held))
 
 

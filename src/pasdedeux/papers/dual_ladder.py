@@ -22,7 +22,7 @@ from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data.canonical import canonical_pose, pose_heading
 from pasdedeux.data.dance import RATE_HZ
 from pasdedeux.data.pairs import Pairs
-from pasdedeux.metrics.notes import C_MAJOR_CHORD
+from pasdedeux.metrics.notes import held_chord
 from pasdedeux.motion.rotation import matrix_from_axis_angle, six_from_matrix
 from pasdedeux.music.features import CHROMA
 from pasdedeux.nn.pose import matrices
@@ -93,7 +93,7 @@ def rungs(pairs: Pairs, most_a_genre: int) -> dict[str, Performed]:
         if other is not None:
             ladder[name] = real._replace(danced=other[0], composed=other[1])
     held = np.zeros_like(real.composed)
-    held[..., CHROMA] = np.isin(np.arange(12), C_MAJOR_CHORD)
+    held[..., CHROMA] = held_chord(1)[0]
     still = np.repeat(real.danced[:, :1], real.danced.shape[1], axis=1)
     ladder[STILL] = real._replace(danced=still, composed=held)
     return ladder
