@@ -212,3 +212,15 @@ def test_a_fact_of_the_data_has_no_seeds_and_whole_numbers_stay_whole(tmp_path):
             ["frames"], [facts[0], facts[0]._replace(seed=0)],
             caption="C.", data_notice="D.", profile="quick",
         )  # fmt: skip
+
+
+def test_a_table_of_runs_and_facts_says_which_is_which():
+    rows = [
+        Measurement("real", "x", None, 1.0, "data"),
+        Measurement("made", "x", 0, 2.0, "runs/a"),
+        Measurement("made", "x", 1, 3.0, "runs/b"),
+    ]
+    told = own_table(["x"], rows, caption="c", data_notice="d", profile="quick").markdown()
+    assert "mean ± sd" in told
+    assert "without n is a fact" in told
+    assert "Ours are facts" not in told

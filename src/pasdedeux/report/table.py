@@ -33,6 +33,7 @@ VERDICTS = (
     "the same rank among the rows of its column; mismatch: neither; not run: no measurement. "
 )
 SEEDED = "Ours is mean ± sd over n seeds; with one seed the sd is unknown (–)."
+MIXED = "A number without n is a fact of the data, the same for every seed."
 UNSEEDED = "Ours are facts of the data, the same for every seed."
 FIELDS = (
     *("row", "column", "paper", "ours_mean", "ours_sd", "n", "verdict", "runs"),
@@ -139,9 +140,11 @@ class Table:
         return f"**{self.full_caption}**\n\n{table}\n{self._rule()}\n\nRuns:\n\n{runs}"
 
     def _rule(self) -> str:
-        facts = any(cell.mean is not None and cell.n == 0 for cell in self.cells)
+        counts = [cell.n for cell in self.cells if cell.mean is not None]
         verdicts = VERDICTS if any(cell.paper for cell in self.cells) else ""
-        return verdicts + (UNSEEDED if facts else SEEDED)
+        if 0 in counts and any(counts):
+            return f"{verdicts}{SEEDED} {MIXED}"
+        return verdicts + (UNSEEDED if 0 in counts else SEEDED)
 
     def latex(self) -> str:
         """Return a LaTeX table that needs no package."""
