@@ -1,4 +1,4 @@
-"""What is chosen for contrastive discrete diffusion (`papers.cdcd`), and what the sources leave open.
+"""What is chosen for contrastive discrete diffusion (`papers.cdcd`), and what is left open.
 
 | setting          | default    | why                                                              |
 |------------------|------------|------------------------------------------------------------------|
