@@ -6,51 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tiktok_files
+from tiktok_files import RATE, TEST, TRAIN, lists, segment
 
 from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data import clips, tiktok
 from pasdedeux.data.clip_places import ClipSettings
 
-RATE = 22_050
 SETTINGS = ClipSettings(corpus="tiktok")
-TRAIN = [f"00000{song}_{song}_{video}_seg{seg}" for song in (1, 2, 3, 4, 5, 6)
-         for video in (song * 10, song * 10 + 1) for seg in (1, 2)]  # fmt: skip
-TEST = ["000007_12_193_seg1", "000007_12_193_seg2"]
-
-
-def _segment(folder, name, number, *, seconds=2.0, video=True):
-    draw = np.random.default_rng(number)
-    time = np.arange(round(seconds * RATE)) / RATE
-    path = folder / "audio_s2" / f"{name}.wav"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.5 * np.sin(2 * np.pi * (100 + 10 * number) * time), RATE)
-    (folder / "motion_s2").mkdir(exist_ok=True)
-    pose = draw.normal(size=(60, 25, 3))
-    np.save(folder / "motion_s2" / f"{name}.npy", pose)
-    if video:
-        (folder / "video_s2").mkdir(exist_ok=True)
-        np.save(folder / "video_s2" / f"{name}.npy", draw.normal(size=(1, 2048)))
-    return pose
-
-
-def _lists(folder, part, names, whats=("audio", "motion", "video")):
-    places = {"audio": ("/data/somebody/tiktok/audio_s2", "wav")}
-    for what in whats:
-        where, ending = places.get(what, (f"./tiktok/{what}_s2", "npy"))
-        lines = "".join(f"{where}/{name}.{ending}\n" for name in names)
-        (folder / f"tiktok_{what}_{part}_segment.txt").write_text(lines, encoding="utf-8")
 
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
     """The folder of a small TikTok, and the poses written into it by name."""
     monkeypatch.setenv("PASDEDEUX_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("PASDEDEUX_HOME", str(tmp_path))
     folder = tmp_path / "data" / "tiktok"
-    poses = {name: _segment(folder, name, number) for number, name in enumerate(TRAIN + TEST)}
-    _lists(folder, "train", TRAIN)
-    _lists(folder, "test", TEST)
-    return folder, poses
+    return folder, tiktok_files.corpus(folder)
 
 
 def test_clips_are_what_the_lists_name(corpus, project):
@@ -112,12 +83,12 @@ def test_a_pickle_is_refused_and_not_run(corpus, project, tmp_path):
         (lambda f: np.save(f / "motion_s2" / f"{TRAIN[0]}.npy", np.zeros((50, 75))), "4500 numb"),
         (lambda f: np.save(f / "motion_s2" / f"{TRAIN[0]}.npy", np.full(4500, np.nan)), "NaN"),
         (lambda f: (f / "audio_s2" / f"{TRAIN[0]}.wav").unlink(), "no such file"),
-        (lambda f: _segment(f, TRAIN[0], 1, seconds=1.5), "2 s|1.50 s"),
+        (lambda f: segment(f, TRAIN[0], 1, seconds=1.5), "2 s|1.50 s"),
         (lambda f: (f / "audio_s2" / f"{TRAIN[0]}.wav").write_bytes(b"RIFF"), "not audio"),
-        (lambda f: _lists(f, "test", TEST[:1], ("motion",)), "2, 1 and 2 lines"),
-        (lambda f: _lists(f, "test", TEST[::-1], ("motion",)), "in one line"),
+        (lambda f: lists(f, "test", TEST[:1], ("motion",)), "2, 1 and 2 lines"),
+        (lambda f: lists(f, "test", TEST[::-1], ("motion",)), "in one line"),
         (lambda f: (f / "tiktok_motion_test_segment.txt").unlink(), "lacks the lists of test"),
-        (lambda f: _lists(f, "test", ["x", "y"]), "no such file|in one line"),
+        (lambda f: lists(f, "test", ["x", "y"]), "no such file|in one line"),
     ],
 )
 def test_bad_files_are_named(corpus, project, spoil, message):
