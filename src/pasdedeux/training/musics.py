@@ -7,7 +7,7 @@ in, sound out. Of those clips it may look at the dance and its genre, never at t
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float32, Int, Int16
@@ -19,6 +19,7 @@ from pasdedeux.base.checks import refuse
 from pasdedeux.base.seeding import generator
 from pasdedeux.data.clip_places import ClipSettings
 from pasdedeux.data.clips import Clips
+from pasdedeux.data.tiktok import TikTokClips
 from pasdedeux.training.run import Run, open_run
 
 PAPER = "cdcd"
@@ -50,6 +51,7 @@ class MusicTraining:
         )
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """The music VQ-VAE as others see it (`papers.cdcd_codec.Codec`)."""
 
@@ -77,7 +79,7 @@ class Material:
     made_by: the name of the VQ-VAE's run, part of every run's key.
     """
 
-    clips: Clips
+    clips: Clips | TikTokClips
     codec: Tokenizer
     tokens: Int16[ndarray, "N L"]
     made_by: str
