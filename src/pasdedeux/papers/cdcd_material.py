@@ -6,6 +6,7 @@ tokens.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def material(settings: CdcdSettings) -> Material:
     """
     made = clips(settings.clips)
     start = None if settings.jukebox is None else Path(settings.jukebox)
-    trained = cdcd_codec.trained(settings.codec, sounds(made), SEED, start=start)
+    chosen = replace(settings.codec, device=settings.device)
+    trained = cdcd_codec.trained(chosen, sounds(made), SEED, start=start)
     name = trained.run.folder.name
     key = digest(name, made.checksum, fingerprint(CODE))
     kept = stored.arrays("tokens", key, lambda: {"tokens": encoded(trained.codec, made)})
