@@ -23,7 +23,9 @@ import inspect
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, Int16
+from torch import nn
 
 from pasdedeux.base import stored
 from pasdedeux.base.checks import refuse
@@ -33,14 +35,13 @@ from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.base.source import fingerprint
 from pasdedeux.metrics import beats, genre
 from pasdedeux.metrics.genre import Database, Embedder
-from pasdedeux.papers.cdcd_codec import Codec, heard
 from pasdedeux.training.musics import Material, Trained
 
 PERCENT, FULL = 100.0, 32767
 SILENT = 1e-3  # root mean square, as `data.clips` leaves out what was recorded
 FLOOR_DB = -120.0  # told where nothing sounds at all
 PASSES = 3  # over other clips, for the row of chance
-AT_ONCE = 64  # clips whose sound is in memory
+AT_ONCE = 32  # clips whose sound is in memory
 BEATS = ("coverage", "hit", "capped", "flags_f1", "onset_f1")
 DATABASES = ("A", "B")
 
@@ -216,9 +217,14 @@ def reconstructed(material: Material, count: int) -> Performed:
 def played(material: Material, tokens: Int[np.ndarray, "M L"]) -> Float[np.ndarray, "M S"]:
     """Return the sound of tokens in [-1, 1], as long as a clip; silence fills what is short."""
     codec, samples = material.codec, material.clips.settings.samples
-    refuse(not isinstance(codec, Codec), f"material's codec is no Codec but a {type(codec)}.")
-    sound = heard(codec, tokens)[:, :samples].clip(-1, 1)
-    return np.pad(sound, ((0, 0), (0, samples - sound.shape[1])))
+    learnt = codec.parameters() if isinstance(codec, nn.Module) else ()
+    where = next((each.device for each in learnt), torch.device("cpu"))
+    made = np.zeros((len(tokens), samples), np.float32)
+    for begin in range(0, len(tokens), AT_ONCE):
+        codes = torch.from_numpy(tokens[begin : begin + AT_ONCE]).long().to(where)
+        heard = codec.decode(codes)[:, :samples].float().clamp(-1, 1).cpu().numpy()
+        made[begin : begin + AT_ONCE, : heard.shape[1]] = heard
+    return made
 
 
 def others(material: Material, count: int) -> tuple[Performed, ...]:
