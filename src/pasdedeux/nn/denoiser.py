@@ -14,10 +14,12 @@ Three things differ from the release and change no result that it could give, or
 - The activation of the MLP is a choice: x sigmoid(1.702 x), as released, or the ReLU of the shared
   Transformer, which is quicker on a CPU.
 
-Weights begin as N(0, 0.02), as released. `B` batch, `L` positions, `S` positions of the condition,
-`D` width, `K` codes, `C` width of the condition, `H` heads.
+Weights begin as N(0, 0.02) at the released width of 1024; a narrower network begins with weights as
+much larger as keeps what reaches its output the same. `B` batch, `L` positions, `S` positions of
+the condition, `D` width, `K` codes, `C` width of the condition.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,7 +31,7 @@ from torch import Tensor, nn
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.nn.transformer import Norm, Transformer, TransformerConfig
 
-SPREAD = 0.02  # of the first weights
+SPREAD, SPREAD_WIDTH = 0.02, 1024  # of the first weights, and where they have it
 Read = Sequence[tuple[Tensor, Tensor]]
 
 
@@ -76,7 +78,7 @@ class OnePosition(nn.Module):
         self.values = nn.Linear(source, width)
         self.out = nn.Linear(width, width)
 
-    def read(self, source: Float[Tensor, "B 1 C"]) -> tuple[Tensor, Tensor]:
+    def read(self, source: Float[Tensor, "B S C"]) -> tuple[Tensor, Tensor]:
         """Return what is added to every position, (B, 1, D), in the place of keys and values."""
         refuse(
             source.shape[1] != 1,
@@ -122,7 +124,9 @@ class Denoiser(nn.Module):
                 block.attend_memory = OnePosition(width, config.condition)
         self.transformer.norm = Norm(width, None)
         self.head = nn.Linear(width, config.codes)
-        self.apply(_begin)
+        spread = SPREAD * math.sqrt(SPREAD_WIDTH / width)
+        for module in self.modules():
+            _begin(module, spread)
 
     def read(self, condition: Float[Tensor, "B S C"]) -> Read:
         """Return what every layer needs of the condition, which holds for all steps."""
@@ -161,9 +165,9 @@ def _within(name: str, numbers: Tensor, least: int, most: int) -> None:
     )
 
 
-def _begin(module: nn.Module) -> None:
+def _begin(module: nn.Module, spread: float) -> None:
     """Give a layer its first weights."""
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=SPREAD)
+        nn.init.normal_(module.weight, std=spread)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)

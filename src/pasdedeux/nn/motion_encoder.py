@@ -10,25 +10,33 @@ Table 5 and under the releases alike. Its last channel is projected to the width
 The convolutions of units have weight normalisation and reflected edges. "Leaky" (slope 0.2) comes
 before every convolution but the first. The sources disagree in channels and kernels: `SHAPES`.
 
+The releases begin with N(0, 0.02) outside the units and torch's own first weights inside. Twelve
+units then leave a hundred thousandth of what tells one dance from another, and where the encoder is
+not trained, as in CDCD's release, the condition hardly depends on the dance. `start="kept"` begins
+with weights under which the signal keeps its size (He et al. 2015), and is the default.
+
 The temporal form is ours: it convolves along time and returns a vector for each of S moments.
 `B` batch, `T` frames, `F` features, `C` channels, `S` positions of the condition, `D` width.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from pasdedeux.base.checks import refuse
 
 DILATIONS = (1, 3, 9, 27)
 STACKS = 3  # convolutions that units follow
 SLOPE, SPREAD = 0.2, 0.02
+LEAKY_GAIN = math.sqrt(2 / (1 + SLOPE**2))
 TAPS = 5  # of the temporal form's first convolution; ours
 
 
@@ -51,7 +59,8 @@ class MotionConfig:
     """Size of a motion encoder.
 
     frames: T of every window. features: of a frame. width: D of what comes out. length: places the
-    features are spread over. positions: S of the temporal form, None for the published one.
+    features are spread over. positions: S of the temporal form, None for the published one. start:
+    the first weights.
     """
 
     frames: int
@@ -61,6 +70,7 @@ class MotionConfig:
     channels: tuple[int, ...] = SHAPES["Table 5"].channels
     kernels: tuple[int, ...] = SHAPES["Table 5"].kernels
     positions: int | None = None
+    start: Literal["kept", "released"] = "kept"
 
     def __post_init__(self) -> None:
         """Refuse sizes that leave nothing, naming them."""
@@ -108,6 +118,13 @@ class Unit(nn.Module):
         self.narrow = weight_norm(nn.Conv1d(channels, channels, 1))
         self.shortcut = weight_norm(nn.Conv1d(channels, channels, 1))
 
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Begin with weights under which what comes out is as large as what comes in."""
+        for convolution, share in ((self.wide, 1.0), (self.narrow, 0.5), (self.shortcut, 0.5)):
+            gain = 1.0 if convolution is self.shortcut else LEAKY_GAIN
+            convolution.weight = _kept(convolution.weight, gain * math.sqrt(share))
+
     def forward(self, x: Float[Tensor, "B C L"]) -> Float[Tensor, "B C L"]:
         """Return the shortcut of `x` and what the unit makes of it."""
         inner = self.wide(_reflected(F.leaky_relu(x, SLOPE), self.dilation))
@@ -126,10 +143,25 @@ def _units(channels: int) -> nn.Sequential:
     return nn.Sequential(*(Unit(channels, dilation) for dilation in DILATIONS))
 
 
-def _convolution(arriving: int, leaving: int, taps: int, **edges: int) -> nn.Conv1d:
-    made = nn.Conv1d(arriving, leaving, taps, **edges)
-    nn.init.normal_(made.weight, std=SPREAD)
-    return made
+def _kept(weight: Tensor, gain: float) -> Tensor:
+    """Return first weights like `weight` with a spread of gain over the root of what they add."""
+    return torch.randn_like(weight) * gain / math.sqrt(weight[0].numel())
+
+
+@torch.no_grad()
+def _begin(encoder: nn.Module, start: str) -> None:
+    """Give the layers of `encoder` their first weights."""
+    first = True
+    for layer in encoder.modules():
+        if isinstance(layer, Unit) and start == "kept":
+            layer.keep()
+        plain = isinstance(layer, nn.Conv1d) and not is_parametrized(layer)
+        if plain and start == "released":
+            nn.init.normal_(layer.weight, std=SPREAD)
+        elif start == "kept" and (plain or isinstance(layer, nn.Linear)):
+            leaky = plain and not first  # all but the first convolution have "leaky" before them
+            layer.weight.copy_(_kept(layer.weight, LEAKY_GAIN if leaky else 1.0))
+        first = first and not plain
 
 
 class MotionEncoder(nn.Module):
@@ -143,9 +175,10 @@ class MotionEncoder(nn.Module):
         self.stacks = nn.ModuleList(_units(channels) for channels in config.channels[:STACKS])
         arriving = config.frames
         for leaving, taps in zip(config.channels, config.kernels, strict=True):
-            self.convolutions.append(_convolution(arriving, leaving, taps))
+            self.convolutions.append(nn.Conv1d(arriving, leaving, taps))
             arriving = leaving
         self.out = nn.Linear(config.left, config.width)
+        _begin(self, config.start)
 
     def forward(self, motion: Float[Tensor, "B T F"]) -> Float[Tensor, "B S D"]:
         """Return the vector of each window, one for each of the last convolution's channels.
@@ -173,9 +206,10 @@ class TemporalEncoder(nn.Module):
         super().__init__()
         self.config = config
         positions = config.positions or 1
-        self.convolution = _convolution(config.features, config.width, TAPS, padding=TAPS // 2)
+        self.convolution = nn.Conv1d(config.features, config.width, TAPS, padding=TAPS // 2)
         self.units = _units(config.width)
         self.out = nn.Linear(config.width, config.width)
+        _begin(self, config.start)
         self.register_buffer("between", lines(config.frames, positions), persistent=False)
 
     def forward(self, motion: Float[Tensor, "B T F"]) -> Float[Tensor, "B S D"]:
@@ -201,7 +235,8 @@ def _check(motion: Tensor, config: MotionConfig) -> None:
         f"motion must have {wanted[0]} frames of {wanted[1]} features, got {motion.shape[1]} of "
         f"{motion.shape[2]}; cut or fill the window first.",
     )
-    refuse(not bool(torch.isfinite(motion).all()), "motion must be finite; it holds NaN or inf.")
+    fine = motion.is_meta or bool(torch.isfinite(motion).all())
+    refuse(not fine, "motion must be finite; it holds NaN or inf.")
 
 
 def encoder(config: MotionConfig) -> MotionEncoder | TemporalEncoder:

@@ -54,7 +54,7 @@ def motion_config(settings: CdcdSettings, sizes: Sizes) -> MotionConfig:
     return MotionConfig(
         frames=sizes.frames, features=FEATURES, width=settings.motion_width,
         length=settings.motion_length, channels=settings.motion_channels,
-        kernels=settings.motion_kernels, positions=positions,
+        kernels=settings.motion_kernels, positions=positions, start=settings.motion_start,
     )  # fmt: skip
 
 

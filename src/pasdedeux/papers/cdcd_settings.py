@@ -8,6 +8,8 @@
 |                  |            | keeps when something is danced: one position for 8 tokens        |
 | motion_channels, | Table 5    | the two releases have other sizes (`nn.motion_encoder.SHAPES`)   |
 | motion_kernels   |            |                                                                  |
+| motion_start     | "kept"     | first weights under which the dance is heard in the condition    |
+|                  |            | at all; "released" is N(0, 0.02) (`nn.motion_encoder`)           |
 | activation       | "gelu2"    | x sigmoid(1.702 x), as released; "relu" is cheaper on a CPU      |
 | rate             | 4.5e-4     | section C.1; the released music settings have 2e-4               |
 | ending           | "constant" | the release halves the rate when the loss stalls, but its loss   |
@@ -60,6 +62,7 @@ class CdcdSettings(MusicTraining):
     motion_length: int = 800  # of the axis that the encoder convolves along
     motion_channels: tuple[int, ...] = (256, 512, 1024, 1024, 1)
     motion_kernels: tuple[int, ...] = (6, 3, 3, 3, 4)
+    motion_start: Literal["kept", "released"] = "kept"
     rate: float = 4.5e-4  # AdamW, its highest learning rate
     warmup: int = 1000  # updates until the rate is reached
     ending: Literal["constant", "cosine"] = "constant"  # of the rate; cosine falls to 0
@@ -89,6 +92,7 @@ class CdcdSettings(MusicTraining):
         choice("inter", self.inter, ("genre", "song"))
         choice("layout", self.layout, ("token", "temporal"))
         choice("condition", self.condition, ("joint", "frozen"))
+        choice("motion_start", self.motion_start, ("kept", "released"))
         choice("ending", self.ending, ("constant", "cosine"))
 
     def rate_at(self, step: int) -> float:
@@ -120,7 +124,7 @@ class CdcdSettings(MusicTraining):
         return replace(
             cls.gpu(), codec=CodecSettings.laptop(), width=96, layers=3, heads=4,
             activation="relu", diffusion_steps=20, genre_width=24, motion_width=96,
-            motion_length=100, motion_channels=(32, 64, 96, 96, 1), batch=4, steps=1000, rate=1e-3,
+            motion_length=64, motion_channels=(32, 48, 64, 64, 1), batch=4, steps=1000, rate=1e-3,
             warmup=100, average=0.99, workers=2,
         )  # fmt: skip
 
