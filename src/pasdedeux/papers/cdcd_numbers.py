@@ -7,8 +7,12 @@ Mean opinion scores have no measurement here, so their cells are "not run".
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
+from pasdedeux.nn.motion_encoder import SHAPES
+from pasdedeux.papers import cdcd_cost
 from pasdedeux.papers.cdcd_evaluate import PASSES
+from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.report.reference import reference
 from pasdedeux.report.table import Measurement
 from pasdedeux.training.run import Measured
@@ -107,3 +111,49 @@ def diffusion_curves(
                 line[0].append(paper_T * steps // paper_steps)
                 line[1].append(sum(found) / len(found))
     return panels
+
+
+def table_5() -> list[Measurement]:
+    """Return the layers of the motion encoder as it is built from Table 5.
+
+    The stride is read off the lengths: (in - taps) / (out - 1).
+    """
+    layers, rows = cdcd_cost.table_5(), iter(reference("cdcd", "5").rows)
+    found = []
+    for before, layer in pairwise(layers):
+        if layer.name == "linear":
+            continue
+        row = next(rows)
+        told = {"channels": float(layer.channels)}
+        if layer.taps is not None:
+            stride = (before.places - layer.taps) / (layer.places - 1)
+            told |= {"kernel": float(layer.taps), "stride": stride}
+        found += [Measurement(row, column, None, value, "module") for column, value in told.items()]
+    return found
+
+
+def encoders() -> list[Measurement]:
+    """Return the parameters, in millions, of the motion encoder by each source of its shape."""
+    return [
+        Measurement(source, layer_name, None, value, "module")
+        for source in SHAPES
+        for layer_name, value in _encoder(source).items()
+    ]
+
+
+def _encoder(source: str) -> dict[str, float]:
+    layers = cdcd_cost.table_5(source)
+    convolved = [layer for layer in layers if layer.name == "convolution"]
+    return {
+        "parameters (M)": sum(layer.parameters for layer in layers) / 1e6,
+        "convolutions": float(len(convolved)),
+        "widest": float(max(layer.channels for layer in convolved)),
+    }
+
+
+def table_8() -> list[Measurement]:
+    """Return size and estimated time of the paper's training, counted on its modules."""
+    cost = cdcd_cost.table_8(CdcdSettings.paper())
+    told = {"Param. (M)": cost.parameters / 1e6, "V100 days": cost.v100_days}
+    row = "AIST++, Ours CDCD"
+    return [Measurement(row, column, None, value, "module") for column, value in told.items()]
