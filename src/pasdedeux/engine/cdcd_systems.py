@@ -25,7 +25,8 @@ from pasdedeux.data import sources
 from pasdedeux.diffusion.contrast import System
 from pasdedeux.engine.study import study
 from pasdedeux.papers import cdcd, cdcd_evaluate, cdcd_material
-from pasdedeux.papers.cdcd_evaluate import Performed, performed
+from pasdedeux.papers.cdcd_evaluate import Performed, genres_of, performed, tested
+from pasdedeux.papers.cdcd_numbers import identity
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.training.musics import Material, MusicTraining, Trained
 from pasdedeux.training.run import Measured, Run
@@ -153,6 +154,12 @@ def rows_of(table: str) -> dict[str, str]:
     return {row: fit.label for row, fit in TABLES[table].items()}
 
 
+def grid_rows() -> dict[tuple[str, int], str]:
+    """Return for each method and T (the paper's) of Figure 4, left, the label of its training."""
+    rows = TABLES["4 left"].items()
+    return {(row.partition(",")[0], fit.diffusion_steps): fit.label for row, fit in rows}
+
+
 def fits(tables: Iterable[str]) -> dict[str, Fit]:
     """Return every training that the tables need, once, by its label."""
     every = (fit for table in tables for fit in TABLES[table].values())
@@ -228,6 +235,24 @@ def measured(
         rows = study(systems, held.material, cdcd_evaluate.evaluate)
         found[one.seconds] = held._replace(measured=(*held.measured, *rows))
     return tuple(found.values())
+
+
+def notice(found: Sequence[Found], like: CdcdSettings) -> str:
+    """Return which data were measured on, how many clips of which genre, in words for captions."""
+    each = [
+        identity(
+            one.seconds,
+            genres_of(one.material, tested(one.material, like.samples)),
+            like.diffusion_steps,
+        )
+        for one in found
+    ]
+    return " ".join([f"{found[0].material.clips.notice}.", *each]) if found else "None."
+
+
+def corpora(found: Sequence[Found]) -> str:
+    """Return the names of the corpora that were measured on."""
+    return "+".join(sorted({d.corpus for one in found for d in one.material.clips.dances}))
 
 
 def _train(fit: Fit) -> Train:

@@ -21,7 +21,7 @@ from pasdedeux.base import paths
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.metrics.bootstrap import paired
-from pasdedeux.papers.cdcd_evaluate import PERCENT
+from pasdedeux.papers.cdcd_evaluate import PERCENT, Performed
 from pasdedeux.papers.cdcd_numbers import COVERAGE, GENRE, HIT
 from pasdedeux.report.claims import Claim, Outcome, Part, decide, interval
 from pasdedeux.report.reference import reference, stated_claims
@@ -84,6 +84,12 @@ def scores(measured: Iterable[Measured], rows: Mapping[str, str]) -> dict[str, d
 def per_clip(kept: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, " _"]]:
     """Return the scores in percent of the fields of a `cdcd_evaluate.Performed`."""
     return {name: PERCENT * np.asarray(kept[field], float) for name, field in FIELDS.items()}
+
+
+def other_songs(passes: Iterable[Performed]) -> dict[str, Float[np.ndarray, " _"]]:
+    """Return the scores of each clip for real music of other songs, means over the passes."""
+    found = [per_clip(one._asdict()) for one in passes]
+    return {name: np.mean([each[name] for each in found], axis=0) for name in FIELDS}
 
 
 def difference(a: Seeds, b: Seeds, column: str) -> Difference | None:

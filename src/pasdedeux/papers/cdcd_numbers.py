@@ -92,6 +92,18 @@ def facts(
     ]
 
 
+def by_length(
+    trivial: Mapping[int, Mapping[str, Mapping[str, float]]], *, corpus: str
+) -> list[Measurement]:
+    """Return the rows of `cdcd_evaluate.trivial` of each length of clips, one below the other."""
+    columns = {name: name for name in (*RHYTHM, *GENRES)}
+    return [
+        one._replace(row=f"{seconds} s: {one.row}")
+        for seconds, rows in trivial.items()
+        for one in facts(rows, columns, corpus=corpus)
+    ]
+
+
 def diffusion_curves(
     measured: Iterable[Measured], rows: Mapping[tuple[str, int], str], paper_steps: int, steps: int
 ) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
@@ -149,6 +161,27 @@ def _encoder(source: str) -> dict[str, float]:
         "convolutions": float(len(convolved)),
         "widest": float(max(layer.channels for layer in convolved)),
     }
+
+
+COSTS = (
+    "learned (M)", "motion encoder (M)", "operations an update (T)", "memory (GB)", "V100 days",
+)  # fmt: skip
+
+
+def costs(profiles: Mapping[str, CdcdSettings]) -> list[Measurement]:
+    """Return what a training costs at each of some profiles, on clips of 2 s as of AIST++."""
+    rows = []
+    for name, settings in profiles.items():
+        cost = cdcd_cost.table_8(settings)
+        told = (
+            cost.parameters / 1e6, cost.motion / 1e6, cost.operations / 1e12, cost.bytes / 1e9,
+            cost.v100_days,
+        )  # fmt: skip
+        rows += [
+            Measurement(name, column, None, value, "module")
+            for column, value in zip(COSTS, told, strict=True)
+        ]
+    return rows
 
 
 def table_8() -> list[Measurement]:
