@@ -237,6 +237,11 @@ def resident(size: Size, entrant: str) -> float:
     problem = Problem(size)
     if entrant != "inputs":
         problem.slope(problem.ours if entrant == "closed form" else problem.theirs)
+    return largest_resident()
+
+
+def largest_resident() -> float:
+    """Return the largest resident set of this process so far in MB; Linux only."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
 

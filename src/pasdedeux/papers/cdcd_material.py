@@ -5,6 +5,7 @@ measured on that of the held-out clips. All clips are encoded once and kept; a t
 tokens.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,8 @@ def material(settings: CdcdSettings) -> Material:
     """
     made = clips(settings.clips)
     start = None if settings.jukebox is None else Path(settings.jukebox)
-    trained = cdcd_codec.trained(settings.codec, sounds(made), SEED, start=start)
+    chosen = replace(settings.codec, device=settings.device)
+    trained = cdcd_codec.trained(chosen, sounds(made), SEED, start=start)
     name = trained.run.folder.name
     key = digest(name, made.checksum, fingerprint(CODE))
     kept = stored.arrays("tokens", key, lambda: {"tokens": encoded(trained.codec, made)})
