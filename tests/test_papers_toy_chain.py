@@ -1,4 +1,4 @@
-"""The toy chains: matrices against draws, the bound against every chain, a sampler against a music."""
+"""The toy chains: matrices against draws, the bound against every chain, samplers and pieces."""
 
 import itertools
 

@@ -155,6 +155,9 @@ NOTEBOOKS: tuple[Notebook, ...] = (
     Notebook(
         "31_discrete_diffusion", minutes={"quick": 0.3, "laptop": 0.3, "gpu": 0.3, "paper": 0.3}
     ),
+    Notebook(
+        "32_contrastive_diffusion", minutes={"quick": 0.4, "laptop": 0.4, "gpu": 0.4, "paper": 0.4}
+    ),
 )
 
 
