@@ -7,7 +7,7 @@ in, sound out. Of those clips it may look at the dance and its genre, never at t
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float32, Int, Int16
@@ -50,6 +50,7 @@ class MusicTraining:
         )
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """The music VQ-VAE as others see it (`papers.cdcd_codec.Codec`)."""
 
