@@ -15,8 +15,9 @@ from pasdedeux.papers.cdcd_codec_settings import CodecSettings
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 
 CODEC = CodecSettings(
-    conv=ConvConfig(((8, 4),), channels=5, width=3, units=1, closing=False), codes=7, samples=512,
-    batch=3, steps=4, rate=1e-2, warmup=2, warm_start=2, worst_samples=11, device="cpu",
+    conv=ConvConfig(((8, 4, 4, 2),), channels=5, width=3, units=1, closing=False), codes=7,
+    samples=512, batch=3, steps=4, rate=1e-2, warmup=2, warm_start=2, worst_samples=11,
+    device="cpu",
 )  # fmt: skip
 TINY = CdcdSettings(
     batch=3, steps=2, width=12, layers=1, heads=3, diffusion_steps=3, genre_width=5,
@@ -70,7 +71,7 @@ def test_the_codec_hears_what_training_clips_are_cut_from_and_nothing_held_out(m
 def test_tokens_are_those_of_the_codec_clip_by_clip(made, monkeypatch):
     monkeypatch.setattr(cdcd_material, "AT_ONCE", 5)
     material = cdcd_material.material(TINY)
-    assert material.tokens.shape == (len(made), 44_100 // 32)
+    assert material.tokens.shape == (len(made), 44_100 // 256)
     assert material.tokens.dtype == np.int16
     for row in (0, 4, 5, len(made) - 1):
         sound = torch.from_numpy(made.sound(np.array([row])))

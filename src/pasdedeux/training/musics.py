@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Float32, Int, Int16
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pasdedeux.base import device
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.seeding import generator
 from pasdedeux.data.clip_places import ClipSettings
 from pasdedeux.data.clips import Clips
+from pasdedeux.nn.vq import Quantiser
 from pasdedeux.training.run import Run, open_run
 
 PAPER = "cdcd"
@@ -52,10 +53,15 @@ class MusicTraining:
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """The music VQ-VAE as others see it (`papers.cdcd_codec.Codec`)."""
+    """The music VQ-VAE as others see it (`papers.cdcd_codec.Codec`).
+
+    encoder: sound (B S) to frames (B T D), before they are quantised.
+    """
 
     rate_hz: int
     hop: int
+    encoder: nn.Module
+    quantiser: Quantiser
 
     @property
     def codes(self) -> int:

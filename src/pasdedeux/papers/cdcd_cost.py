@@ -1,0 +1,213 @@
+"""What CDCD is made of and what it costs: Tables 5 and 8, computed from the modules.
+
+Nothing is trained: modules are built on the "meta" device, where tensors have shapes but no
+numbers, so that the paper's size is counted on any computer. For a training of U updates of B clips
+
+    days = U * operations(B) / (peak * share * 86400)                             (1)
+    bytes = 4 * (4 learnt + all) + saved(B)                                       (2)
+
+operations(B) are the floating-point operations of the matrix products, attentions and convolutions
+of one update, forward and backward, as torch counts them; peak is that of the device and `share`
+how much of it a training reaches, which is an assumption. (2) counts the weights, their gradients
+and AdamW's two moments of what is learnt, the average of all, and what autograd keeps until the
+gradient is known, of the network and of the loss. `B` clips, `T` frames, `L` tokens, `K` codes.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from pasdedeux.base import device
+from pasdedeux.base.checks import refuse
+from pasdedeux.base.seeding import generator, number
+from pasdedeux.diffusion.contrast import Noised, objective
+from pasdedeux.diffusion.discrete import corrupted
+from pasdedeux.diffusion.negative import shuffled
+from pasdedeux.diffusion.schedule import Schedule
+from pasdedeux.nn.denoiser import Denoiser
+from pasdedeux.nn.motion_encoder import SHAPES, STACKS, MotionConfig, MotionEncoder
+from pasdedeux.nn.seeded import seeded
+from pasdedeux.papers.cdcd_networks import Asked, Network, Sizes, denoiser_config
+from pasdedeux.papers.cdcd_settings import CdcdSettings
+from pasdedeux.training.loop import update
+
+V100_PEAK = 15.7e12  # operations a second in float32 (NVIDIA's data sheet, SXM2)
+SHARE = 0.4  # of the peak; assumed
+DAY = 86_400.0
+FLOAT = 4  # bytes
+AIST = Sizes(frames=120, tokens=344, genres=10, codes=2048)  # 2 s of AIST++ at 60 frames a second
+
+
+class Layer(NamedTuple):
+    """One row of Table 5: what it is, its taps, and the channels and places that leave it."""
+
+    name: str
+    taps: int | None
+    channels: int
+    places: int
+    parameters: int
+
+
+def table_5(source: str = "Table 5", *, frames: int = AIST.frames) -> list[Layer]:
+    """Return the layers of the motion encoder under one of `nn.motion_encoder.SHAPES`."""
+    refuse(source not in SHAPES, f"source must be one of {tuple(SHAPES)}, got {source!r}.")
+    shape, found = SHAPES[source], []
+    with torch.device("meta"):
+        made = MotionEncoder(MotionConfig(frames, channels=shape.channels, kernels=shape.kernels))
+        named: list[tuple[str, nn.Module]] = [("linear", made.spread)]
+        for place, convolution in enumerate(made.convolutions):
+            named.append(("convolution", convolution))
+            if place < STACKS:
+                named.append(("residual stack", made.stacks[place]))
+        named.append(("linear", made.out))
+        hooks = [
+            part.register_forward_hook(
+                lambda part, _, out, n=name: found.append(_layer(n, part, out))
+            )
+            for name, part in named
+        ]
+        made(torch.zeros(1, frames, made.config.features))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _layer(name: str, part: nn.Module, out: Tensor) -> Layer:
+    taps = part.kernel_size[0] if isinstance(part, nn.Conv1d) else None
+    return Layer(name, taps, out.shape[1], out.shape[2], parameters(part))
+
+
+def parameters(part: nn.Module) -> int:
+    """Return how many numbers `part` holds as parameters, learnt or not."""
+    return sum(parameter.numel() for parameter in part.parameters())
+
+
+class Cost(NamedTuple):
+    """One row of Table 8.
+
+    parameters: learnt ones. motion: of them in the motion encoder. idle: what the release has more
+    in queries, keys and normalisations that nothing depends on, because its condition has one
+    position. operations: of one update. bytes: by (2). v100_days: by (1).
+    """
+
+    parameters: int
+    motion: int
+    idle: int
+    operations: int
+    bytes: int
+    v100_days: float
+
+
+def table_8(settings: CdcdSettings, sizes: Sizes = AIST, *, share: float = SHARE) -> Cost:
+    """Return what a training with `settings` costs on clips of the given sizes."""
+    refuse(not 0 < share <= 1, f"share must lie in (0, 1], got {share}.")
+    with torch.device("meta"):
+        network = Network(settings, sizes)
+        whole = Denoiser(replace(denoiser_config(settings, sizes), condition_positions=2))
+        noisy = torch.zeros(settings.batch, sizes.tokens, dtype=torch.long)
+        t = torch.ones(settings.batch, dtype=torch.long)
+        asked = _asked(settings, sizes)
+        counter = FlopCounterMode(display=False)
+        with counter:
+            saved = kept_bytes(lambda: network(noisy, t, asked), network)
+    idle = parameters(whole) - parameters(network.denoiser)
+    learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    everything = FLOAT * (4 * learnt + parameters(network))
+    operations = counter.get_total_flops()
+    return Cost(
+        parameters=learnt,
+        motion=parameters(network.conditioning.motion),
+        idle=idle if settings.layout == "token" else 0,
+        operations=operations,
+        bytes=everything + saved + settings.batch * _loss_bytes(settings, sizes),
+        v100_days=settings.steps * operations / (V100_PEAK * share * DAY),
+    )
+
+
+def _asked(settings: CdcdSettings, sizes: Sizes) -> Asked:
+    visual = torch.zeros(settings.batch, settings.visual) if settings.visual else None
+    motion = torch.zeros(settings.batch, sizes.frames, 219)
+    return Asked(motion, torch.zeros(settings.batch, dtype=torch.long), visual)
+
+
+def kept_bytes(forward: Callable[[], Tensor], module: nn.Module | None = None) -> int:
+    """Return the bytes that autograd keeps of `forward()`, parameters not counted, and go back."""
+    own = {p.untyped_storage()._cdata for p in (module.parameters() if module else ())}
+    kept: dict[int, int] = {}
+    alive = []  # a storage given back could be another's of the same name
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+            alive.append(storage)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        made = forward()
+    made.sum().backward()
+    return sum(kept.values())
+
+
+class Problem(NamedTuple):
+    """Random codes on their way, and random negatives: what a loss is timed and weighed on."""
+
+    schedule: Schedule
+    noised: Noised
+    negatives: dict[str, Tensor]
+
+    def total(self, settings: CdcdSettings, logits: Tensor) -> dict[str, Tensor]:
+        """Return the weighted losses of `logits`."""
+        found = objective(self.schedule, logits, self.noised, settings.contrast, self.negatives)
+        return {name: found.weights.get(name, 1.0) * loss for name, loss in found.losses.items()}
+
+
+def problem(settings: CdcdSettings, sizes: Sizes, batch: int) -> Problem:
+    """Return random codes of `batch` clips."""
+    schedule = Schedule(sizes.codes, settings.diffusion_steps)
+    draw = generator(0, "cost")
+    start = torch.randint(sizes.codes, (batch, sizes.tokens), generator=draw)
+    t = torch.randint(1, schedule.steps + 1, (batch,), generator=draw)
+    noisy = corrupted(schedule, start, t, draw)
+    noised = Noised(start, noisy, t, torch.full((batch,), 1 / schedule.steps))
+    count = settings.contrast.negatives
+    made = {kind: shuffled(start, draw, negatives=count) for kind in settings.contrast.kinds}
+    return Problem(schedule, noised, made)
+
+
+def _loss_bytes(settings: CdcdSettings, sizes: Sizes) -> int:
+    """Return what autograd keeps of the losses of one clip."""
+    one = problem(settings, sizes, 1)
+    logits = torch.zeros(1, sizes.codes, sizes.tokens, requires_grad=True)
+    return kept_bytes(lambda: torch.stack([*one.total(settings, logits).values()]))
+
+
+def seconds_a_step(settings: CdcdSettings, sizes: Sizes = AIST, *, updates: int = 3) -> float:
+    """Return the median seconds of an update on random clips, on the device of `settings`.
+
+    The first update, which readies the device, is not counted.
+    """
+    refuse(updates < 1, f"updates must be at least 1, got {updates}.")
+    where = device.pick(settings.device)
+    with seeded(number(0, "cost")):
+        network = Network(settings, sizes).to(where)
+    learnt = [p for p in network.parameters() if p.requires_grad]
+    adam = torch.optim.AdamW(learnt, lr=1e-6, fused=True)
+    random = problem(settings, sizes, settings.batch)
+    noised = Noised(*(part.to(where) for part in random.noised))
+    negatives = {kind: codes.to(where) for kind, codes in random.negatives.items()}
+    random = Problem(random.schedule, noised, negatives)
+    asked = Asked(*(None if part is None else part.to(where) for part in _asked(settings, sizes)))
+    found = []
+    for _ in range(updates + 1):
+        begun = time.perf_counter()
+        logits = network(noised.noisy, noised.t, asked)
+        update(adam, random.total(settings, logits), clip=settings.clip)  # waits for the device
+        found.append(time.perf_counter() - begun)
+    return statistics.median(found[1:])
