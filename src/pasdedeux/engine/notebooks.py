@@ -153,6 +153,16 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         minutes={"quick": 0.5, "laptop": 1.0, "gpu": 1.0, "paper": 2.0},
     ),
     Notebook(
+        "30_music_vqvae",
+        outputs=(
+            *(f"cdcd/table_codec.{kind}" for kind in ("csv", "md", "tex")),
+            *(f"cdcd/{name}.png" for name in ("curves_codec", "codec_spectrograms")),
+        ),
+        corpora=("tang", "aistpp"),
+        gpu=True,
+        minutes={"quick": 1.2, "laptop": 6.0},
+    ),
+    Notebook(
         "31_discrete_diffusion", minutes={"quick": 0.3, "laptop": 0.3, "gpu": 0.3, "paper": 0.3}
     ),
     Notebook(
