@@ -153,8 +153,8 @@ def steps(size: Size) -> None:
 class Encoding:
     """An update before which clips are encoded."""
 
-    def __init__(self, size: Size, clips: int) -> None:
-        self.update = Update(size)
+    def __init__(self, size: Size, clips: int, *, released: bool = False) -> None:
+        self.update = Update(size, dense=released, queries=released)
         with seeded(number(0, "codec")):
             self.codec = Codec(CodecSettings.laptop())
         self.sound = torch.randn(clips, 44_100).mul(0.1)
@@ -168,12 +168,14 @@ class Encoding:
 
 def tokens(size: Size) -> None:
     """Race updates on kept tokens against updates that encode."""
+    every = size.B * (1 + chosen.negatives)
     race(
         "update on kept tokens",
         Update(size),
         {
             "encoding the batch": Encoding(size, size.B),
-            "encoding batch and negatives": Encoding(size, size.B * (1 + chosen.negatives)),
+            "encoding batch and negatives": Encoding(size, every),
+            "the same, dense, queries and keys": Encoding(size, every, released=True),
         },
     )
 

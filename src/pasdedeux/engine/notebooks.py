@@ -152,6 +152,33 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         corpora=("wjazzd",),
         minutes={"quick": 0.5, "laptop": 1.0, "gpu": 1.0, "paper": 2.0},
     ),
+    Notebook(
+        "33_cdcd_dance_to_music",
+        outputs=(
+            *(f"cdcd/{name}.png" for name in ("curves_step_intra", "spectrograms")),
+            "cdcd/table_sane.csv",
+        ),
+        corpora=("tang", "aistpp"),
+        gpu=True,
+        minutes={"quick": 0.8},
+    ),
+    Notebook(
+        "34_cdcd_tables",
+        needs=("33_cdcd_dance_to_music",),
+        outputs=(
+            *(
+                f"cdcd/table_{n}.{kind}"
+                for n in (1, 2, 5, 6, 7, 8, 9, 10)
+                for kind in ("csv", "md", "tex")
+            ),
+            "cdcd/table_everything.csv",
+            "cdcd/figure_4_left.png",
+            "cdcd/claims.csv",
+        ),
+        corpora=("tang", "aistpp"),
+        gpu=True,
+        minutes={"quick": 1.0},
+    ),
 )
 
 

@@ -1,7 +1,8 @@
 """How sure a number is that was measured on a few seeds with finitely many samples each.
 
-The bootstrap of Efron (1979) on two levels: seeds are drawn with replacement, then the samples of
-each drawn seed, and the statistic is computed again.
+`bootstrap` is that of Efron (1979) on two levels: seeds are drawn with replacement, then the
+samples of each drawn seed, and the statistic is computed again. `paired` compares two systems
+sample by sample. `S` seeds, `N` samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,6 +46,31 @@ def bootstrap(
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return mean, float(min(low, mean)), float(max(high, mean))
+
+
+def paired(
+    differences: Float[np.ndarray, "S N"],
+    *,
+    generator: np.random.Generator,
+    draws: int = 2000,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """Return the mean difference and the ends of its percentile interval over samples.
+
+    `differences[s, n]` is what two systems differ by on sample n under seed s. The same samples are
+    drawn, with replacement, for both systems and all seeds: what is hard about a sample cancels.
+    Seeds are not drawn; how much they matter is another question.
+    """
+    refuse(differences.size == 0, "paired needs a difference of one seed and sample at least.")
+    refuse(not np.isfinite(differences).all(), "differences must be finite; leave failed runs out.")
+    refuse(draws < 2, f"draws must be at least 2, got {draws}.")
+    refuse(not 0 < level < 1, f"level must lie between 0 and 1, got {level}.")
+    each = differences.mean(axis=0)
+    N = len(each)
+    means = generator.multinomial(N, np.full(N, 1 / N), size=draws) @ each / N
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(each.mean()), float(low), float(high)
 
 
 def _resampled(counts: Counts, generator: np.random.Generator) -> Float[np.ndarray, " C"]:

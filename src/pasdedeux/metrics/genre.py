@@ -93,6 +93,24 @@ def retrieved(
     return found
 
 
+def right(
+    vectors: Float[np.ndarray, "N D"],
+    genre: Int[np.ndarray, " N"],
+    database: Database,
+    *,
+    train: Float[np.ndarray, "K D"],
+    excluded: Bool[np.ndarray, "N M"] | None = None,
+) -> Bool[np.ndarray, " N"]:
+    """Return for each clip whether its nearest original is of its genre; as in `evaluate`."""
+    refuse(
+        len(vectors) != len(genre) or not len(genre),
+        f"vectors and genre must be equally many, and some, got {len(vectors)} and {len(genre)}.",
+    )
+    scale = Scale.fit([train], channels=slice(None))
+    scaled = database._replace(vectors=scale.apply(database.vectors))
+    return database.genre[retrieved(scale.apply(vectors), scaled, excluded=excluded)] == genre
+
+
 def evaluate(
     vectors: Float[np.ndarray, "N D"],
     genre: Int[np.ndarray, " N"],
@@ -106,20 +124,13 @@ def evaluate(
     train: the vectors of the clips of training, which give the scale. excluded: originals that a
     query must not find; give every method the same, so that they answer the same question.
     """
-    refuse(
-        len(vectors) != len(genre) or not len(genre),
-        f"vectors and genre must be equally many, and some, got {len(vectors)} and {len(genre)}.",
-    )
+    correct = right(vectors, genre, database, train=train, excluded=excluded)
     excluded = _excluded(len(vectors), database, excluded)
-    scale = Scale.fit([train], channels=slice(None))
-    scaled = database._replace(vectors=scale.apply(database.vectors))
-    found = database.genre[retrieved(scale.apply(vectors), scaled, excluded=excluded)]
-    right = found == genre
-    each = [right[genre == name].mean() for name in np.unique(genre)]
+    each = [correct[genre == name].mean() for name in np.unique(genre)]
     same = (database.genre[None] == genre[:, None]) & ~excluded
     chance = (same.sum(axis=1) / (~excluded).sum(axis=1)).mean()
     most = np.bincount(database.genre).argmax()
-    shares = (right.mean(), np.mean(each), chance, (genre == most).mean())
+    shares = (correct.mean(), np.mean(each), chance, (genre == most).mean())
     return Row(*(100 * float(share) for share in shares), len(genre))
 
 

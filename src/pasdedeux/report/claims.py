@@ -133,6 +133,7 @@ class Claims:
     claims: tuple[Claim, ...]
     data_notice: str
     profile: str
+    rule: str = RULE
 
     def __post_init__(self) -> None:
         ids = [claim.id for claim in self.claims]
@@ -152,16 +153,17 @@ class Claims:
     def markdown(self) -> str:
         """Return the claims as a Markdown table with the rule below it."""
         grid = markdown_grid(["claim", "where", "verdict", "evidence"], self._lines(), text=4)
-        return f"**{self.caption}**\n\n{grid}\n{RULE}\n"
+        return f"**{self.caption}**\n\n{grid}\n{self.rule}\n"
 
     def csv(self) -> str:
-        """Return one line per claim with the fields of `Claim`, data and profile."""
+        """Return one line per claim: fields of `Claim`, data, profile, and a rule of its own."""
+        own = () if self.rule == RULE else (self.rule,)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(FIELDS)
+        writer.writerow([*FIELDS, *("rule" for _ in own)])
         for claim in self.claims:
             values = [getattr(claim, field.name) for field in fields(claim)]
-            writer.writerow([*values, self.data_notice, self.profile])
+            writer.writerow([*values, self.data_notice, self.profile, *own])
         return out.getvalue()
 
     def write(self, folder: Path) -> None:
@@ -172,7 +174,7 @@ class Claims:
     def _repr_html_(self) -> str:
         header = ["claim", "where", "verdict", "evidence"]
         grid = html_grid(header, self._lines(), caption=self.caption, text=4)
-        return f"{grid}<p>{RULE}</p>"
+        return f"{grid}<p>{self.rule}</p>"
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
@@ -184,10 +186,10 @@ def read(path: Path) -> Claims:
         reader = csv.DictReader(file)
         header, lines = tuple(reader.fieldnames or ()), list(reader)
     told = f"{Path(path).name} holds no claims of ours (columns {header}); write it again."
-    refuse(header != FIELDS or not lines, told)
+    refuse(header not in (FIELDS, (*FIELDS, "rule")) or not lines, told)
     names = [field.name for field in fields(Claim)]
     claims = tuple(
         Claim(**{name: int(line[name]) if name == "n" else line[name] for name in names})
         for line in lines
     )
-    return Claims(claims, lines[0]["data"], lines[0]["profile"])
+    return Claims(claims, lines[0]["data"], lines[0]["profile"], lines[0].get("rule", RULE))

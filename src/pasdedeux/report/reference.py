@@ -31,6 +31,7 @@ class Reference:
     columns: tuple[str, ...]
     text: Mapping[str, Mapping[str, str]]
     better: Mapping[str, Better]  # per column
+    quoted: tuple[str, ...] = ()  # rows that nobody here means to run
 
     def __post_init__(self) -> None:
         for row, cells in self.text.items():
@@ -105,6 +106,7 @@ def reference(paper: str, table: str | int) -> Reference:
         columns=columns,
         text=text,
         better=better,
+        quoted=tuple(entry.get("quoted", ())),
     )
 
 

@@ -6,7 +6,8 @@ The verdict of a cell follows one rule, printed under every table:
 - *trend*: no match, but our mean has the same rank among the rows of its column as in the paper
   (ranks over the rows that we ran, at least two; rows that tie must tie in print too);
 - *mismatch*: neither;
-- *not run*: no measurement. It is never a number.
+- *not run*: no measurement. It is never a number;
+- *quoted*: printed for comparison, and not among what is run here.
 
 The standard deviation is over seeds with n - 1 degrees of freedom; with one seed it is unknown and
 printed as a dash, so only the 10 % count.
@@ -17,7 +18,7 @@ import io
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal, NamedTuple
 
@@ -27,11 +28,12 @@ from pasdedeux.base.profiles import PROFILES
 from pasdedeux.report.markup import html_grid, latex_grid, markdown_grid
 from pasdedeux.report.reference import Reference
 
-Verdict = Literal["match", "trend", "mismatch", "not run", ""]
+Verdict = Literal["match", "trend", "mismatch", "not run", "quoted", ""]
 VERDICTS = (
     "match: the printed number is within max(2 sd, 10 % of it) of our mean; trend: no match, but "
     "the same rank among the rows of its column; mismatch: neither; not run: no measurement. "
 )
+QUOTED = "Quoted: printed for comparison, not among what is run here. "
 SEEDED = "Ours is mean ± sd over n seeds; with one seed the sd is unknown (–)."
 MIXED = "A number without n is a fact of the data, the same for every seed."
 UNSEEDED = "Ours are facts of the data, the same for every seed."
@@ -75,7 +77,7 @@ class Cell:
     def ours(self, *, count: bool = True) -> str:
         """Return our side of the cell as people read it, with or without n, or 'not run'."""
         if self.mean is None:
-            return "not run"
+            return "quoted" if self.verdict == "quoted" else "not run"
         decimals = max(len(self.paper.partition(".")[2]), _decimals(self.mean, self.sd))
         if self.n == 0:
             return f"{self.mean:.{0 if self.mean.is_integer() else decimals}f}"
@@ -142,6 +144,7 @@ class Table:
     def _rule(self) -> str:
         counts = [cell.n for cell in self.cells if cell.mean is not None]
         verdicts = VERDICTS if any(cell.paper for cell in self.cells) else ""
+        verdicts += QUOTED if any(cell.verdict == "quoted" for cell in self.cells) else ""
         if 0 in counts and any(counts):
             return f"{verdicts}{SEEDED} {MIXED}"
         return verdicts + (UNSEEDED if 0 in counts else SEEDED)
@@ -221,10 +224,18 @@ def table(
 ) -> Table:
     """Return every printed cell of `reference` beside our measurements, with verdicts.
 
-    A row or column without measurements is *not run*. Raises `ValueError` for a measurement that is
-    not finite, comes twice for one seed, belongs to no printed cell, or names an absolute path.
+    A row or column without measurements is *not run*, or *quoted* where the reference says so.
+    Raises `ValueError` for a measurement that is not finite, comes twice for one seed, belongs to
+    no printed cell, or names an absolute path.
     """
-    return _assemble(reference.text, reference.columns, measurements, caption, data_notice, profile)
+    made = _assemble(reference.text, reference.columns, measurements, caption, data_notice, profile)
+    cells = tuple(
+        replace(cell, verdict="quoted")
+        if cell.row in reference.quoted and cell.mean is None
+        else cell
+        for cell in made.cells
+    )
+    return replace(made, cells=cells)
 
 
 def own_table(

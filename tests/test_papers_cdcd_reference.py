@@ -1,0 +1,87 @@
+"""The printed music tables: complete, as printed, and consistent with each other."""
+
+import pytest
+
+from pasdedeux.report.claims import Claims, Part, decide, read
+from pasdedeux.report.reference import reference, stated_claims
+from pasdedeux.report.table import Measurement, table
+
+OURS = ("Ours Vanilla", "Ours Step-Intra", "Ours Sample-Inter")
+CELLS = {"1": 37, "2": 8, "5": 18, "6": 47, "6 spread": 15, "7": 33, "8": 12, "9": 6, "10": 6}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_printed_number_is_there(name):
+    held = reference("cdcd", name)
+    assert sum(len(cells) for cells in held.printed.values()) == CELLS[name]
+    assert "2206.07771" in held.source
+
+
+def test_table_6_repeats_table_1():
+    one, six = reference("cdcd", "1").text, reference("cdcd", "6").text
+    assert all(six[row] == cells for row, cells in one.items())
+    assert set(six) - set(one) == {"Ours Step-Inter", "Ours Sample-Intra"}
+    assert set(reference("cdcd", "6 spread").rows) == {row for row in six if "Ours" in row}
+
+
+def test_other_tables_repeat_rows_of_table_1():
+    one = reference("cdcd", "1").printed
+    seven, nine = (reference("cdcd", name).printed for name in ("7", "9"))
+    for row in (*OURS, "D2M-GAN"):
+        assert seven[f"2s {row}"] == {c: one[row][c] for c in ("Coverage", "Hit", "Accuracy")}
+    best = {column: one["Ours Step-Intra"][column] for column in ("Coverage", "Hit")}
+    assert nine["5e-5"] == reference("cdcd", "10").printed["Full (T_c = 100)"] == best
+
+
+def test_percents_and_opinions_lie_where_they_can():
+    for name in ("1", "2", "6", "7", "9", "10"):
+        for row, cells in reference("cdcd", name).printed.items():
+            for column, value in cells.items():
+                low, high = (1, 5) if "MOS" in column else (5, 100)
+                assert low <= value <= high, (name, row, column)
+
+
+def test_accuracies_of_the_rivals_are_whole_clips_of_the_86():
+    """24.4 is 21 of 86; those of the diffusion are means of three samplings."""
+    printed = reference("cdcd", "1").printed
+    for row in ("Foley", "Dance2Music", "CMT", "D2M-GAN"):
+        clips = printed[row]["Accuracy"] / 100 * 86
+        assert abs(clips - round(clips)) < 0.05, row
+
+
+def test_rows_that_nobody_means_to_run_are_quoted_and_never_not_run():
+    eight = reference("cdcd", "8")
+    assert set(eight.quoted) < set(eight.rows)
+    ours = [Measurement("AIST++, Ours CDCD", "Param. (M)", None, 409.9, "settings")]
+    made = table(eight, ours, caption="c", data_notice="d", profile="quick")
+    verdicts = {(cell.row, cell.column): cell.verdict for cell in made.cells}
+    assert verdicts["ImageNet, LDM", "Param. (M)"] == "quoted"
+    assert verdicts["TikTok, Ours CDCD", "Param. (M)"] == "not run"
+    assert verdicts["AIST++, Ours CDCD", "V100 days"] == "not run"
+    told = {cell.row: cell.ours() for cell in made.cells if cell.column == "Param. (M)"}
+    assert told["ImageNet, LDM"] == "quoted"
+    assert told["TikTok, Ours CDCD"] == "not run"
+    assert "Quoted: printed for comparison" in made.markdown()
+    plain = table(reference("cdcd", "9"), [], caption="c", data_notice="d", profile="quick")
+    assert "Quoted" not in plain.markdown()
+
+
+def test_claims_name_their_place():
+    claims = stated_claims("cdcd")
+    assert len(claims) == 20
+    assert all("Section" in c.where or "Appendix" in c.where for c in claims.values())
+    assert all(c.text.endswith(".") for c in claims.values())
+
+
+def test_claims_keep_a_rule_of_their_own(tmp_path):
+    stated = stated_claims("cdcd")["tiktok"]
+    decided = (decide(stated, [Part("undecided", "a - b", 1)]),)
+    own = Claims(decided, "d", "quick", rule="by two intervals")
+    own.write(tmp_path)
+    assert read(tmp_path / "claims.csv") == own
+    assert "by two intervals" in (tmp_path / "claims.md").read_text()
+    assert "by two intervals" in own._repr_html_()
+    usual = Claims(decided, "d", "quick")
+    usual.write(tmp_path)
+    assert read(tmp_path / "claims.csv") == usual
+    assert "rule" not in (tmp_path / "claims.csv").read_text().splitlines()[0]
