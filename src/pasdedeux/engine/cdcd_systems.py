@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import settings as profile_settings
-from pasdedeux.baselines import dance2music
+from pasdedeux.baselines import d2m_gan, dance2music
 from pasdedeux.data import sources
 from pasdedeux.diffusion.contrast import System
 from pasdedeux.engine.study import study
@@ -39,6 +39,7 @@ SHARED = ("seeds", "samples", "workers", "device")
 Train = Callable[[Any, Material, int], Trained]
 RIVALS: Mapping[str, tuple[Train, type]] = {
     "Dance2Music": (dance2music.train, dance2music.Dance2MusicSettings),
+    "D2M-GAN": (d2m_gan.train, d2m_gan.D2mGanSettings),
 }
 
 
