@@ -111,7 +111,7 @@ class D2mGanSettings(MusicTraining):
         """An eighth of the channels: about two minutes on one CPU core."""
         return replace(
             cls.gpu(), channels=4, judged=2, genre_width=24, motion_width=96, motion_length=100,
-            motion_channels=(32, 64, 96, 1), batch=4, steps=240, rate=3e-4, workers=2,
+            motion_channels=(32, 64, 96, 1), batch=4, steps=200, rate=3e-4, workers=2,
         )  # fmt: skip
 
     @classmethod
