@@ -8,7 +8,7 @@ import torch
 
 from pasdedeux.diffusion.schedule import Schedule
 from pasdedeux.metrics import beats
-from pasdedeux.papers import cdcd, cdcd_numbers, cdcd_shown
+from pasdedeux.papers import cdcd, cdcd_cost, cdcd_numbers, cdcd_shown
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.report import onsets
 from pasdedeux.report.reference import reference
@@ -69,25 +69,27 @@ def test_files_can_be_played_and_their_sanity_is_measured(material, tmp_path):
     assert cells[named[1], "onsets"] == cells[named[1], "true onsets"]
 
 
-class Copying(torch.nn.Module):
-    """A network that has learnt to keep what it sees, and says code 0 elsewhere."""
+class Copies(torch.nn.Module):
+    """Keeps every code that it sees, and says code 0 elsewhere."""
 
-    def __init__(self, sizes):
+    def __init__(self, codes):
         super().__init__()
-        self.sizes = sizes
+        self.codes = codes
 
-    def read(self, asked):
-        return None
+    def read(self, condition):
+        return condition
 
-    def denoiser(self, noisy, t, read):
-        seen = torch.where(noisy < self.sizes.codes, noisy, 0)
-        return 40.0 * torch.nn.functional.one_hot(seen, self.sizes.codes).mT.float()
+    def forward(self, noisy, t, read):
+        seen = torch.where(noisy < self.codes, noisy, 0)
+        return 40.0 * torch.nn.functional.one_hot(seen, self.codes).mT.float()
 
 
 @pytest.fixture
 def composer(material):
     settings = CdcdSettings(**TINY)
-    return cdcd.Composer(settings, material, Copying(cdcd.sizes(material)))
+    network = cdcd.Network(settings, cdcd.sizes(material))
+    network.denoiser = Copies(network.sizes.codes)
+    return cdcd.Composer(settings, material, network)
 
 
 def test_the_leak_is_nearly_the_truth_for_a_network_that_only_copies(composer, material):
@@ -111,11 +113,24 @@ def test_table_5_is_that_of_the_module():
     assert found == printed
 
 
-def test_table_8_counts_the_paper_size_once_for_all():
+def test_table_8_counts_the_paper_size_once_for_all(monkeypatch):
+    called = []
+
+    def counted(settings):
+        called.append(settings)
+        return cdcd_cost.Cost(358_900_000, 33_900_000, 0, 10**13, 10**10, 0.8)
+
+    monkeypatch.setattr(cdcd_cost, "table_8", counted)
+    cdcd_numbers._cost.cache_clear()
     rows = {m.column: m.value for m in cdcd_numbers.table_8()}
-    assert rows["Param. (M)"] == pytest.approx(350, rel=0.05)
+    assert rows == {"Param. (M)": 358.9, "V100 days": 0.8}
     costs = cdcd_numbers.costs({"paper": CdcdSettings.paper()})
-    assert {m.column: m.value for m in costs}["V100 days"] == rows["V100 days"]
+    told = {m.column: m.value for m in costs}
+    assert (told["learned (M)"], told["memory (GB)"], told["operations an update (T)"]) == (
+        358.9, 10.0, 10.0,
+    )  # fmt: skip
+    assert called == [CdcdSettings.paper()]
+    cdcd_numbers._cost.cache_clear()
 
 
 def _beeps(*seconds):
