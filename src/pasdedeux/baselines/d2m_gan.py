@@ -320,9 +320,13 @@ def playing(learner: D2mGan) -> Generate:
 
 
 def parameters(
-    settings: D2mGanSettings, *, genres: int = 10, motion: tuple[int, int] = (50, 219), frames: int = 344,
+    settings: D2mGanSettings,
+    *,
+    genres: int = 10,
+    motion: tuple[int, int] = (50, 219),
+    frames: int = 344,
     width: int = 64,
-) -> dict[str, int]:  # fmt: skip
+) -> dict[str, int]:
     """Return how many numbers the parts learn: "motion", "generator" with the genre's, "judges"."""
     with torch.device("meta"):
         made = Network(settings, genres=genres, motion=motion, frames=frames, width=width)
