@@ -78,6 +78,11 @@ class Base(RequestHandler):
         if kind != "application/json":
             raise HTTPError(415, "the body must be application/json")
 
+    def log_exception(self, *error: Any) -> None:
+        """Tell of faults of the server alone; what was refused has been told to who asked."""
+        if not isinstance(error[1], HTTPError):
+            super().log_exception(*error)
+
     def write_error(self, status_code: int, **told: Any) -> None:
         """Say what was wrong, never how the server is made."""
         error = told.get("exc_info", (None, None, None))[1]

@@ -71,8 +71,8 @@ def loudness_lufs(sound: Float[np.ndarray, " S"], rate_hz: int) -> float:
     kept = power[_lufs(power) > ABSOLUTE_GATE_LUFS]
     if not len(kept):
         return float("-inf")
-    gate = float(_lufs(kept.mean())) + RELATIVE_GATE_LU
-    return float(_lufs(kept[_lufs(kept) > gate].mean()))
+    gate = _lufs(kept.mean(keepdims=True)) + RELATIVE_GATE_LU
+    return float(_lufs(kept[_lufs(kept) > gate].mean(keepdims=True))[0])
 
 
 def equally_loud(
@@ -107,6 +107,6 @@ def _block_powers(heard: Float[np.ndarray, " S"], rate_hz: int) -> Float[np.ndar
     return np.maximum(total[start + size] - total[start], 0.0) / size
 
 
-def _lufs(power: Float[np.ndarray, "*any"] | np.floating) -> Float[np.ndarray, "*any"]:
+def _lufs(power: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     with np.errstate(divide="ignore"):
-        return OFFSET + 10 * np.log10(np.asarray(power))
+        return OFFSET + 10 * np.log10(power)
