@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pasdedeux.listening import design
+from pasdedeux.listening.server import Background
 from pasdedeux.listening.stimuli import Film, Stimulus, prepare
 
 RATE_HZ = 11_025
@@ -24,8 +25,7 @@ GIF = bytes.fromhex(
 SERVE = (
     "import sys; from pathlib import Path; from pasdedeux.listening.server import serve; "
     "say = lambda words: print(words, flush=True); "
-    "serve(Path(sys.argv[1]), port=int(sys.argv[2]), script=Path(sys.argv[3]), host=sys.argv[4], "
-    "codes=int(sys.argv[5]), say=say)"
+    "serve(Path(sys.argv[1]), port=int(sys.argv[2]), script=Path(sys.argv[3]), say=say)"
 )
 
 
@@ -90,29 +90,24 @@ def mos(folder: Path, *, items=2, seed=0):
     return prepare(folder, design.mos("GT"), musics(items=items), seed=seed, rate_hz=RATE_HZ)
 
 
+def _stand_in(folder):
+    """Return a file in place of jsPsych: over HTTP nobody runs it."""
+    script = Path(folder).parent / "jspsych-stand-in.js"
+    script.write_text('"a stand-in";\n', encoding="utf-8")
+    return script
+
+
 class Server:
     """A server in a process of its own; `kill` gives it no time to tidy up."""
 
-    def __init__(self, folder, port=0, *, script=None, host="", codes=0):
-        script = script or self._stand_in(folder)
-        words = [str(folder), str(port), str(script), host, str(codes)]
+    def __init__(self, folder, port=0, *, script=None):
+        words = [str(folder), str(port), str(script or _stand_in(folder))]
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, *words], stdout=subprocess.PIPE, text=True
         )
         line = self.process.stdout.readline()
         assert "http://" in line, f"the server did not start: {line!r}"
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
-        self.codes = []
-        if codes:
-            self.process.stdout.readline()
-            self.codes = [self.process.stdout.readline().strip() for _ in range(codes)]
-
-    @staticmethod
-    def _stand_in(folder):
-        """Return a file in place of jsPsych: over HTTP nobody runs it."""
-        script = Path(folder).parent / "jspsych-stand-in.js"
-        script.write_text('"a stand-in";\n', encoding="utf-8")
-        return script
 
     def kill(self):
         self.process.kill()
@@ -126,6 +121,17 @@ class Server:
     def _ended(self):
         self.process.wait(timeout=20)
         self.process.stdout.close()
+
+
+@contextmanager
+def inside(folder, *, script=None, **named):
+    """Yield a server in a thread of this process, with `port` and `codes`."""
+    server = Background(folder, script=script or _stand_in(folder), **named)
+    server.port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ QUESTIONS = 3 + 4 + 6 + 6  # headphones, qualification, genre, musicality of the
 def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "fusion"
     listeners.fusion(folder)
-    with listeners.served(folder) as server:
+    with listeners.inside(folder) as server:
         yield server, folder
 
 
@@ -118,7 +118,7 @@ def test_a_second_submission_changes_nothing(running, participant):
 def test_what_a_participant_gets_names_no_system_and_no_right_answer(participant):
     text = json.dumps(participant.left())
     assert "stimuli" in text
-    for word in ("MC", "GAN", "Fusion", "system", "right", "tones"):
+    for word in ("MC", "GAN", "Fusion", "system", "right", "source"):
         assert word not in text
 
 
@@ -267,7 +267,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(running):
 def test_who_agrees_agrees_to_the_words_that_stand_there_now(tmp_path):
     folder = tmp_path / "fusion"
     listeners.fusion(folder)
-    with listeners.served(folder) as server:
+    with listeners.inside(folder) as server:
         one = listeners.Participant(server.port)
         _, welcome = one.told("GET", "/api/welcome")
         (folder / "consent.txt").write_text("Our own words.\n", encoding="utf-8")
@@ -282,7 +282,7 @@ def test_who_agrees_agrees_to_the_words_that_stand_there_now(tmp_path):
 def test_a_named_host_needs_a_code_for_each_participant(tmp_path):
     folder = tmp_path / "fusion"
     listeners.fusion(folder)
-    with listeners.served(folder, host="0.0.0.0", codes=2) as server:
+    with listeners.inside(folder, host="0.0.0.0", codes=2) as server:
         assert len(set(server.codes)) == 2
         one, two, three = (listeners.Participant(server.port) for _ in range(3))
         assert one.begin(server.codes[0].lower()) == (200, {"begun": True})
@@ -296,7 +296,7 @@ def test_a_named_host_needs_a_code_for_each_participant(tmp_path):
 def test_a_ranking_is_taken_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "ranking"
     listeners.ranking(folder)
-    with listeners.served(folder) as server:
+    with listeners.inside(folder) as server:
         one = listeners.Participant(server.port)
         one.begin()
         told = one.left()

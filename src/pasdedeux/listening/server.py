@@ -16,7 +16,10 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -28,6 +31,7 @@ from pasdedeux.listening.plan import questions
 from pasdedeux.listening.stimuli import Test, load
 from pasdedeux.listening.store import Store
 
+EVERYWHERE = ("0.0.0.0", "::")
 HARD_MOST_BYTES = 1024 * 1024  # Tornado reads no more and closes the connection
 PAGES = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"),
          "page.css": ("page.css", "text/css")}  # fmt: skip
@@ -71,6 +75,38 @@ def application(test: Test, store: Store, *, script: Path, local: bool = True) -
     )
 
 
+class Opened(NamedTuple):
+    """A server that listens: its address, and the access codes that are free."""
+
+    server: HTTPServer
+    url: str
+    codes: list[str]
+
+
+def _open(
+    test: Test, store: Store, *, host: str, port: int, codes: int, script: Path | None
+) -> Opened:
+    """Listen; requests are answered as soon as the loop of this thread runs."""
+    local = not host or host in replies.LOOPBACK
+    refuse(not local and codes < 1, f"--host {host} needs access codes; give --codes, at least 1.")
+    script = jspsych.script() if script is None else script
+    sockets = _bound(host or "127.0.0.1", port)
+    web = application(test, store, script=script, local=local)
+    server = HTTPServer(web, max_body_size=HARD_MOST_BYTES, max_buffer_size=2 * HARD_MOST_BYTES)
+    server.add_sockets(sockets)
+    # where all addresses are served, this computer's name is what others may type
+    name = socket.gethostname() if host in EVERYWHERE else host or "127.0.0.1"
+    shown = f"[{name}]" if ":" in name else name
+    url = f"http://{shown}:{sockets[0].getsockname()[1]}/"
+    return Opened(server, url, [] if local else store.free_codes(codes))
+
+
+async def _until(opened: Opened, stop: asyncio.Event) -> None:
+    await stop.wait()
+    opened.server.stop()
+    await opened.server.close_all_connections()
+
+
 def serve(
     folder: Path,
     *,
@@ -88,45 +124,61 @@ def serve(
     codes. Raises `ValueError` for files that are not as they were prepared, an address that cannot
     be used, and where jsPsych is not installed.
     """
-    script = jspsych.script() if script is None else script
     test = load(folder)
     test.consent()
     store = Store(test.folder, test.version)
+
+    async def serving() -> None:
+        opened = _open(test, store, host=host, port=port, codes=codes, script=script)
+        say(f"listening test at {opened.url} (Ctrl-C ends it)")
+        if opened.codes:
+            say("access codes, one for each participant:")
+        for code in opened.codes:
+            say(f"  {code[:5]}-{code[5:]}")
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, stop.set)
+        await _until(opened, stop)
+
     try:
-        asyncio.run(_serving(test, store, host, port, codes, script, say))
+        asyncio.run(serving())
     finally:
         store.close()
 
 
-async def _serving(
-    test: Test,
-    store: Store,
-    host: str,
-    port: int,
-    codes: int,
-    script: Path,
-    say: Callable[[str], object],
-) -> None:
-    local = not host or host in replies.LOOPBACK
-    refuse(not local and codes < 1, f"--host {host} needs access codes; give --codes, at least 1.")
-    sockets = _bound(host or "127.0.0.1", port)
-    web = application(test, store, script=script, local=local)
-    server = HTTPServer(web, max_body_size=HARD_MOST_BYTES, max_buffer_size=2 * HARD_MOST_BYTES)
-    server.add_sockets(sockets)
-    name = host if host and host not in ("0.0.0.0", "::") else _name(host)
-    shown = f"[{name}]" if ":" in name else name
-    say(f"listening test at http://{shown}:{sockets[0].getsockname()[1]}/ (Ctrl-C ends it)")
-    if not local:
-        say("access codes, one for each participant:")
-        for code in store.free_codes(codes):
-            say(f"  {code[:5]}-{code[5:]}")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop.set)
-    await stop.wait()
-    server.stop()
-    await server.close_all_connections()
+class Background:
+    """The same server in a thread, for a notebook: `url` and `codes`, until `stop()`."""
+
+    def __init__(
+        self, folder: Path, *, host: str = "", codes: int = 0, script: Path | None = None
+    ) -> None:
+        """Begin to serve the test in `folder`; raises `ValueError` as `serve` does."""
+        test = load(folder)
+        test.consent()
+        told: Future[Opened] = Future()
+
+        async def serving() -> None:
+            store = Store(test.folder, test.version)  # a database belongs to one thread
+            try:
+                self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+                opened = _open(test, store, host=host, port=0, codes=codes, script=script)
+                told.set_result(opened)
+                await _until(opened, self._stop)
+            except ValueError as error:
+                told.set_exception(error)
+            finally:
+                store.close()
+
+        self._thread = Thread(target=lambda: asyncio.run(serving()), daemon=True)
+        self._thread.start()
+        opened = told.result()
+        self.url, self.codes = opened.url, opened.codes
+
+    def stop(self) -> None:
+        """End it; answers are on the disk already."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
 
 def _bound(host: str, port: int) -> list[socket.socket]:
@@ -136,8 +188,3 @@ def _bound(host: str, port: int) -> list[socket.socket]:
         raise ValueError(
             f"cannot listen on {host}, port {port} ({error}); give another --host or --port."
         ) from error
-
-
-def _name(host: str) -> str:
-    """Return what participants may type: this computer's name where all addresses are served."""
-    return socket.gethostname() if host else "127.0.0.1"
