@@ -88,7 +88,7 @@ def _add_listen(listen: argparse.ArgumentParser) -> None:
     listen.set_defaults(command=_listen)
     listen.add_argument("test", nargs="?", choices=("fusion", "ranking", "mos"))
     listen.add_argument("--profile", choices=PROFILES, default="quick", help="whose runs")
-    listen.add_argument("--name", default="", help="of the test; its folder in runs/listening")
+    listen.add_argument("--as", default="", dest="called", help="its folder in runs/listening")
     listen.add_argument("--items", type=int, default=0, help="pieces of each system")
     listen.add_argument("--seed", type=int, default=0, help="of the orders and the blinding")
     listen.add_argument("--host", default="", help="serve other computers too, at this address")
@@ -221,7 +221,7 @@ def _listen(asked: argparse.Namespace) -> int:
         return 0
     if asked.test is None:
         raise ValueError("name the test: fusion, ranking or mos; or --setup.")
-    named = {"name": asked.name}
+    named = {"name": asked.called}
     if asked.export:
         files = listen.gathered(listen.there(asked.test, asked.profile, **named))
         print(f"answers: {' and '.join(map(_shown, files))}")

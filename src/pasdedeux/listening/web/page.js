@@ -121,7 +121,17 @@ class Player {
     this.media.addEventListener("ended", () => this.ended());
     this.media.addEventListener("play", () => this.named("⏸ Pause "));
     this.media.addEventListener("pause", () => this.named("▶ Play "));
-    this.media.addEventListener("error", () => tell(`${label} cannot be played; please call the teacher.`));
+    this.media.addEventListener("error", () => this.again(label));
+  }
+
+  again(label) {
+    tell(`${label}: the file does not come; it is asked for again. If that goes on, call the teacher.`);
+    const arrived = () => {
+      this.media.removeEventListener("canplay", arrived);
+      tell("");
+    };
+    this.media.addEventListener("canplay", arrived);
+    setTimeout(() => this.media.load(), RETRY_MS);
   }
 
   named(words) {
@@ -371,6 +381,7 @@ async function main() {
     }]);
   }
   const told = await askUntilHeard("api/next");
+  document.getElementById("test").replaceChildren();
   Player.leastSeconds = told.least_seconds;
   await jsPsych.run(timeline(jsPsych, told));
 }
