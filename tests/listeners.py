@@ -19,6 +19,7 @@ from pasdedeux.listening.server import Background
 from pasdedeux.listening.stimuli import Film, Stimulus, prepare
 
 RATE_HZ = 11_025
+FAST = {"rate_hz": RATE_HZ, "least_seconds": 0.2}
 GIF = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
 )
@@ -77,17 +78,17 @@ def musics(systems=("GT", "Ours", "Vanilla"), items=2):
 
 def fusion(folder: Path, *, items=2, seed=0):
     """Return a tiny fusion test in `folder`."""
-    return prepare(folder, design.fusion(), melodies(items=items), seed=seed, rate_hz=RATE_HZ)
+    return prepare(folder, design.fusion(), melodies(items=items), seed=seed, **FAST)
 
 
 def ranking(folder: Path, *, items=3, seed=0):
     """Return a tiny ranking in `folder`."""
-    return prepare(folder, design.ranking(), dances(items=items), seed=seed, rate_hz=RATE_HZ)
+    return prepare(folder, design.ranking(), dances(items=items), seed=seed, **FAST)
 
 
 def mos(folder: Path, *, items=2, seed=0):
     """Return a tiny test of mean opinion scores in `folder`."""
-    return prepare(folder, design.mos("GT"), musics(items=items), seed=seed, rate_hz=RATE_HZ)
+    return prepare(folder, design.mos("GT"), musics(items=items), seed=seed, **FAST)
 
 
 def _stand_in(folder):

@@ -97,7 +97,7 @@ def _add_listen(listen: argparse.ArgumentParser) -> None:
     action = listen.add_mutually_exclusive_group()
     action.add_argument("--setup", action="store_true", help="install jsPsych with npm, once")
     action.add_argument("--prepare", action="store_true", help="prepare and do not serve")
-    action.add_argument("--export", action="store_true", help="write the answers as CSV and JSON")
+    action.add_argument("--export", action="store_true", help="write the answers, tell the results")
     action.add_argument("--forget", type=int, metavar="N", help="delete participant N's answers")
 
 
@@ -214,7 +214,7 @@ def _compose(asked: argparse.Namespace) -> int:
 
 
 def _listen(asked: argparse.Namespace) -> int:
-    from pasdedeux.engine import listen
+    from pasdedeux.engine import heard, listen
 
     if asked.setup:
         print(f"jsPsych: {_shown(listen.set_up())}")
@@ -223,8 +223,9 @@ def _listen(asked: argparse.Namespace) -> int:
         raise ValueError("name the test: fusion, ranking or mos; or --setup.")
     named = {"name": asked.called}
     if asked.export:
-        files = listen.gathered(listen.there(asked.test, asked.profile, **named))
-        print(f"answers: {' and '.join(map(_shown, files))}")
+        test = listen.there(asked.test, asked.profile, **named)
+        print(f"answers: {' and '.join(map(_shown, listen.gathered(test)))}")
+        print(heard.told(listen.results(test)))
         return 0
     if asked.forget is not None:
         test = listen.there(asked.test, asked.profile, **named)

@@ -6,10 +6,11 @@ from pathlib import Path
 from pasdedeux.base import paths
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import PROFILES
-from pasdedeux.engine import bar, listen_sources
+from pasdedeux.engine import bar, heard, listen_sources
+from pasdedeux.engine.heard import Group
 from pasdedeux.listening import jspsych, server
 from pasdedeux.listening.design import TESTS
-from pasdedeux.listening.export import export
+from pasdedeux.listening.export import export, rows
 from pasdedeux.listening.stimuli import Test, load, prepare
 from pasdedeux.listening.store import Store
 from pasdedeux.music.audio import RATE_HZ
@@ -74,6 +75,16 @@ def gathered(test: Test) -> tuple[Path, Path]:
         return export(test, store)
     finally:
         store.close()
+
+
+def results(test: Test) -> list[Group]:
+    """Return the numbers of the answers given so far; raises `ValueError` while there are none."""
+    store = Store(test.folder, test.version)
+    try:
+        found = rows(test, store)
+    finally:
+        store.close()
+    return heard.results(test.design.test, found, test.design.genres)
 
 
 def forget(test: Test, participant: int) -> int:

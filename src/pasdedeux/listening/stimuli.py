@@ -121,13 +121,14 @@ def prepare(
     *,
     seed: int,
     rate_hz: int,
+    least_seconds: float = LEAST_SECONDS,
     told: Callable[[int, int], object] = lambda done, total: None,
 ) -> Test:
     """Write a test into `folder`, whole or not at all, and return it.
 
-    `told` hears how many stimuli are written. Raises `ValueError` where the folder is there
-    already, a sound is silent, or the systems of a pool do not have equally many items (for a
-    ranking: the same items).
+    Of each stimulus `least_seconds`, or all, are heard before an answer is taken. `told` hears how
+    many stimuli are written. Raises `ValueError` where the folder is there already, a sound is
+    silent, or the systems of a pool do not have equally many items (for a ranking: the same items).
     """
     folder = Path(folder)
     told_there = f"{folder} is there already; give another name, or delete it with its answers."
@@ -141,7 +142,9 @@ def prepare(
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(part, design, numbered, seed=seed, rate_hz=rate_hz, told=told)
+        written = _write(part, numbered, rate_hz=rate_hz, told=told)
+        about = {"design": design.plain(), "seed": seed, "least_seconds": least_seconds}
+        write_json(part / MANIFEST, {**about, **written})
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -179,13 +182,12 @@ def _check(design: Design, stimuli: Sequence[Stimulus]) -> None:
 
 def _write(
     folder: Path,
-    design: Design,
     numbered: Mapping[str, Stimulus],
     *,
-    seed: int,
     rate_hz: int,
     told: Callable[[int, int], object],
-) -> None:
+) -> dict[str, Any]:
+    """Write everything but the manifest and return what it says of the files."""
     heard = [(name, one.sound) for name, one in numbered.items() if one.sound is not None]
     levelled = equally_loud([sound for _, sound in heard], rate_hz) if heard else None
     sounds = dict(zip([n for n, _ in heard], levelled.sounds, strict=True)) if levelled else {}
@@ -203,11 +205,8 @@ def _write(
     write_json(folder / KEY, known)
     words = resources.files("pasdedeux.listening").joinpath("web", CONSENT)
     write_text(folder / CONSENT, words.read_text(encoding="utf-8"))
-    manifest = {
-        "design": design.plain(),
-        "seed": seed,
+    return {
         "loudness_lufs": None if levelled is None else round(levelled.lufs, 3),
-        "least_seconds": LEAST_SECONDS,
         "made_by": f"pasdedeux {__version__}",
         "stimuli": files,
         "sha256": {
@@ -215,7 +214,6 @@ def _write(
         },
         "key_sha256": digest_of(folder / KEY),
     }
-    write_json(folder / MANIFEST, manifest)
 
 
 def _encoded(
