@@ -89,7 +89,7 @@ def test_other_data_than_the_runs_were_trained_on_are_refused(ran, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: shutil.rmtree(p / "results"), "has not run at profile quick; run `pasdedeux run"),
+        (lambda p: shutil.rmtree(p / "results"), "has not run at profile quick; run `pasdedeux"),
         (lambda p: _sidecar(p, runs={}, status="error"), "did not end well at profile quick"),
         (lambda p: shutil.rmtree(p / "runs"), "are not on this machine; run `pasdedeux run 21"),
         (

@@ -31,6 +31,17 @@ def test_a_participant_is_known_by_the_token_alone(store):
     assert store.participants() == [1, 2, 3]
 
 
+def test_the_words_that_people_agreed_to_are_kept(store, tmp_path):
+    for words in ("ours", "ours", "others"):
+        store.enrol(words)
+    base = sqlite3.connect(tmp_path / ANSWERS)
+    kept = base.execute(
+        "SELECT number, value FROM participants JOIN about ON name = 'consent ' || consent"
+    ).fetchall()
+    base.close()
+    assert sorted(kept) == [(1, "ours"), (2, "ours"), (3, "others")]
+
+
 def test_the_first_answer_counts(store):
     number = store.participant(store.enrol("words"))
     assert store.answer(_given(number, "genre-001", "jazz")) is True

@@ -15,7 +15,7 @@ from pasdedeux.listening.stimuli import Test, load, prepare
 from pasdedeux.listening.store import Store
 from pasdedeux.music.audio import RATE_HZ
 
-ITEMS = {"fusion": 4, "ranking": 4, "mos": 3}  # of each system: about ten minutes of a listener
+ITEMS = {"fusion": 3, "ranking": 4, "mos": 3}  # of each system: about ten minutes of a listener
 
 
 def folder(test: str, profile: str, name: str = "") -> Path:

@@ -91,7 +91,7 @@ class Store:
     # ------------------------------------------------------------------ participants
 
     def enrol(self, consent: str, *, code: str | None = None) -> str | None:
-        """Return the token of a new participant who agreed to the words `consent`.
+        """Return the token of a new participant who agreed to the words `consent`; they are kept.
 
         A `code` must be one of `free_codes`, else None is returned; it is used up by this.
         """
@@ -101,9 +101,12 @@ class Store:
                 free = "SELECT 1 FROM codes WHERE code = ? AND participant IS NULL"
                 if cursor.execute(free, (_plain(code),)).fetchone() is None:
                     return None
+            agreed = digest(consent)
+            words = "INSERT OR IGNORE INTO about VALUES (?, ?)"
+            cursor.execute(words, (f"consent {agreed}", consent))
             cursor.execute(
                 "INSERT INTO participants (token, consent, began) VALUES (?, ?, ?)",
-                (digest(token), digest(consent), time.time()),
+                (digest(token), agreed, time.time()),
             )
             number = cursor.lastrowid
             if code is not None:

@@ -331,7 +331,7 @@ function timeline(jsPsych, told) {
     title: told.title,
     words: told.done
       ? `Welcome back. ${told.done} of ${told.total} answers are kept; the test goes on with the next one.`
-      : `There are ${told.total} short questions. No sound plays before you ask for it.\n\nKeys: space plays and pauses, 1 to 5 choose an answer, Enter goes on. Each answer is kept at once: you may close the page and come back on this computer.`,
+      : `You are participant ${told.participant}. There are ${told.total} short questions. No sound plays before you ask for it.\n\nKeys: space plays and pauses, 1 to 5 choose an answer, Enter goes on. Each answer is kept at once: you may close the page and come back on this computer.`,
     button: told.done ? "Go on" : "Start",
     on_load: () => moved(told.done),
   };
