@@ -219,7 +219,7 @@ def mos(profile: str, *, items: int, seed: int) -> Material:
     refuse(performed["Ours"] is None, f"dual learning has no kept music; {shown.done.remedy}.")
     for label in ("any training window", "frozen pose, one chord"):
         performed[label] = shown.kept(label)
-    sounds: dict[str, tuple[list[Float[np.ndarray, " S"]], str]] = {
+    sounds: dict[str, tuple[list[Float[np.ndarray, " _"]], str]] = {
         GROUND_TRUTH: ([shown.sound(row) for row in shown.rows], "recorded")
     }
     play = partial(waveform_of, rate_hz=RATE_HZ, seconds=shown.found.pose.shape[1] / POSE_HZ)
@@ -235,8 +235,8 @@ def mos(profile: str, *, items: int, seed: int) -> Material:
 
 
 def music(
-    sounds: Mapping[str, tuple[Sequence[Float[np.ndarray, " S"]], str]],
-    poses: Sequence[Float[np.ndarray, "T 147"]],
+    sounds: Mapping[str, tuple[Sequence[Float[np.ndarray, " _"]], str]],
+    poses: Sequence[Float[np.ndarray, "_ 147"]],
     hints: Sequence[str],
     items: Sequence[int],
 ) -> list[Stimulus]:

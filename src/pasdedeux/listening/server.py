@@ -22,7 +22,6 @@ from threading import Thread
 from typing import NamedTuple
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from pasdedeux.base.checks import refuse
@@ -32,6 +31,7 @@ from pasdedeux.listening.stimuli import Test, load
 from pasdedeux.listening.store import Store
 
 EVERYWHERE = ("0.0.0.0", "::")
+BACKLOG = 128  # a whole class that opens the page at the same moment
 HARD_MOST_BYTES = 1024 * 1024  # Tornado reads no more and closes the connection
 PAGES = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"),
          "page.css": ("page.css", "text/css")}  # fmt: skip
@@ -182,9 +182,12 @@ class Background:
 
 
 def _bound(host: str, port: int) -> list[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return bind_sockets(port, address=host)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise ValueError(
             f"cannot listen on {host}, port {port} ({error}); give another --host or --port."
         ) from error
+    listening.setblocking(False)
+    return [listening]
