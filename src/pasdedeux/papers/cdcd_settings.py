@@ -128,7 +128,7 @@ class CdcdSettings(MusicTraining):
         return replace(
             cls.gpu(), codec=CodecSettings.laptop(), width=96, layers=3, heads=4,
             activation="relu", diffusion_steps=20, genre_width=24, motion_width=96,
-            motion_length=64, motion_channels=(32, 48, 64, 64, 1), batch=4, steps=1000, rate=1e-3,
+            motion_length=64, motion_channels=(32, 48, 64, 64, 1), batch=4, steps=1000, rate=3e-3,
             warmup=100, average=0.99, workers=2,
         )  # fmt: skip
 
