@@ -56,7 +56,7 @@ def test_one_update_is_the_published_sum(material):
     made = learner(material, dataclasses.replace(TINY, standardised=False))
     rows = d2m_gan.drawn(made.rows, 3, 0, 0)
     clips, codec = material.clips, material.codec
-    told = torch.from_numpy(clips.matrices(rows)), torch.from_numpy(clips.genre[rows])
+    told = torch.from_numpy(clips.motion(rows)), torch.from_numpy(clips.genre[rows])
     with torch.no_grad():
         true = codec.encoder(torch.from_numpy(clips.sound(rows)))
         codes = torch.from_numpy(material.tokens[rows].astype(np.int64))
@@ -170,7 +170,7 @@ def test_the_system_plays_dances_it_never_heard(project):
 
 def test_dance_and_genre_decide_the_frames(material):
     network = learner(material).network
-    motion = torch.from_numpy(material.clips.matrices(np.arange(2))).float()
+    motion = torch.from_numpy(material.clips.motion(np.arange(2))).float()
     frames = [network(motion, torch.tensor(genre)) for genre in ([0, 0], [1, 1])]
     assert not torch.equal(frames[0], frames[1])
     assert not torch.equal(frames[0][0], frames[0][1])

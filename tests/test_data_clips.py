@@ -86,7 +86,7 @@ def test_joints_are_those_of_the_pose(made):
     matrices = matrix_from_six(pose[0, :, 3:].unflatten(-1, (24, 6)))
     again = placed(matrices, pose[0, :, :3], dance.body).joints_world
     assert np.allclose(made.joints(rows)[0], again.numpy(), atol=1e-5)
-    flat = made.matrices(rows)
+    flat = made.motion(rows)
     assert flat.shape == (len(rows), 50, 219)
     assert np.allclose(flat[0, :, :216].reshape(50, 24, 3, 3), matrices.numpy(), atol=1e-6)
     assert np.allclose(flat[..., 216:], made.pose(rows)[..., :3])

@@ -6,7 +6,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from pasdedeux.engine import systems
 from pasdedeux.engine.study import study
-from pasdedeux.training.run import open_run
+from pasdedeux.training.run import Run, open_run
 
 CALLS = []
 
@@ -53,6 +53,20 @@ def test_two_processes_give_what_one_gives(project):
     both = study({"one": (train, Settings(workers=2))}, "other data", measure)
     get_reusable_executor().shutdown(wait=True)  # else two idle processes outlive the tests
     assert [r.numbers for r in alone] == [r.numbers for r in both]
+
+
+def test_systems_of_one_seed_run_in_two_processes_and_share_a_run(project):
+    def systems(workers):
+        settings = Settings(seeds=(3,), workers=workers)
+        return {name: (train, settings) for name in ("one", "two", "three")}
+
+    alone = study(systems(1), "data", measure)
+    both = study(systems(2), "other data", measure)
+    get_reusable_executor().shutdown(wait=True)  # else two idle processes outlive the tests
+    assert [r[:2] for r in both] == [("one", 3), ("two", 3), ("three", 3)]
+    assert [r.numbers for r in alone] == [r.numbers for r in both]
+    kept = Run(project / both[0].run, "one", 3).metrics()
+    assert len(kept) == 3, "a measurement was written over by another of the same run"
 
 
 def test_a_measurement_that_is_not_finite_is_refused_and_not_kept(project):

@@ -6,9 +6,12 @@ from dataclasses import replace
 import musics
 import numpy as np
 import pytest
+import tiktok_files
 import torch
 
+from pasdedeux.data.clip_places import ClipSettings
 from pasdedeux.data.clips import Clips
+from pasdedeux.diffusion.contrast import Contrast
 from pasdedeux.nn.conv import ConvConfig
 from pasdedeux.papers import cdcd, cdcd_codec, cdcd_material
 from pasdedeux.papers.cdcd_codec_settings import CodecSettings
@@ -106,3 +109,23 @@ def test_clips_with_nothing_held_out_are_refused(made):
     places = made.places._replace(part=np.full(len(made), "train"))
     with pytest.raises(ValueError, match="no recording is held out"):
         cdcd_material.sounds(replace(made, places=places))
+
+
+def test_tiktok_goes_all_the_way_from_files_to_music(project, monkeypatch):
+    """Key points of another rate and width, no genres: negatives are of another song."""
+    monkeypatch.setenv("PASDEDEUX_DATA", str(project / "data"))
+    tiktok_files.corpus(project / "data" / "tiktok")
+    contrast = replace(Contrast.system("sample-inter"), negatives=2)
+    settings = replace(TINY, clips=ClipSettings(corpus="tiktok"), contrast=contrast)
+    material = cdcd_material.material(settings)
+    learner = cdcd.Cdcd(settings, material, seed=0)
+    assert learner.network.sizes[:3] == (60, material.tokens.shape[1], 1)
+    assert learner.network.sizes.features == 75
+    song = material.clips.song[learner.rows]
+    assert learner.labels is not None
+    drawn = learner.labels.drawn(torch.arange(5), torch.Generator(), negatives=4)
+    assert (song[drawn] != song[:5, None]).all()
+    trained = cdcd.train(settings, material, 0)
+    heard = trained.generate(material.clips.rows("test"), 0)
+    assert heard.shape == (2, 44_100)
+    assert np.isfinite(heard).all()

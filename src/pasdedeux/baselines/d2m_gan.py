@@ -249,7 +249,7 @@ class D2mGan:
     ) -> tuple[Float[Tensor, "B N 219"], Int[Tensor, " B"]]:
         """Return what the network may see of clips: dance and genre."""
         clips = self.material.clips
-        motion = torch.from_numpy(clips.matrices(rows)).float()
+        motion = torch.from_numpy(clips.motion(rows)).float()
         return motion.to(self.where), torch.from_numpy(clips.genre[rows]).to(self.where)
 
     def losses(

@@ -8,7 +8,7 @@ is marked. `N` clips.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -25,6 +25,8 @@ from pasdedeux.data.windows import places
 
 SAMPLE_RATE_HZ = 22_050  # of Jukebox, whose tokens the paper learns; 882 samples a frame
 FRAME_SAMPLES = SAMPLE_RATE_HZ // RATE_HZ
+TIKTOK_HZ = 30  # frames a second, as published
+PEAK = 0.95  # every clip is brought to this, as in the released code
 FRAMES_LATE = 1  # a clip may be moved this far to end with its recording
 REASONS = ("silent", "short", "no official split")
 
@@ -33,7 +35,7 @@ REASONS = ("silent", "short", "no official split")
 class ClipSettings:
     """Which dances, and how they are cut."""
 
-    corpus: Corpus = "auto"
+    corpus: Corpus | Literal["tiktok"] = "auto"
     seconds: int = 2  # 2, 4 and 6 in Table 7 of the paper
     stride: int = 13  # frames between clips of training: about half a second
     dances_a_genre: int = (
@@ -48,7 +50,7 @@ class ClipSettings:
     def __post_init__(self) -> None:
         """Refuse lengths that near copies cannot be looked for in, and steps of nothing."""
         refuse(
-            self.seconds < 1 or self.frames % self.copies.frames,
+            self.seconds < 1 or self.seconds * RATE_HZ % self.copies.frames,
             f"seconds must be a multiple of {self.copies.frames / RATE_HZ:g}, the length of the "
             f"pieces that `copies` compares, got {self.seconds}.",
         )
@@ -61,12 +63,12 @@ class ClipSettings:
     @property
     def frames(self) -> int:
         """Frames of a clip."""
-        return self.seconds * RATE_HZ
+        return self.seconds * (TIKTOK_HZ if self.corpus == "tiktok" else RATE_HZ)
 
     @property
     def samples(self) -> int:
         """Samples of a clip: 44,100 for 2 s."""
-        return self.frames * FRAME_SAMPLES
+        return self.seconds * SAMPLE_RATE_HZ
 
 
 class Known(NamedTuple):

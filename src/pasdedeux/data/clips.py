@@ -31,9 +31,17 @@ from pasdedeux.base import stored
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import digest
 from pasdedeux.base.source import fingerprint
-from pasdedeux.data import aistpp, sources
+from pasdedeux.data import aistpp, sources, tiktok
 from pasdedeux.data.canonical import canonical_points, canonical_pose, pose_heading
-from pasdedeux.data.clip_places import REASONS, SAMPLE_RATE_HZ, ClipSettings, Known, Places, arrays
+from pasdedeux.data.clip_places import (
+    PEAK,
+    REASONS,
+    SAMPLE_RATE_HZ,
+    ClipSettings,
+    Known,
+    Places,
+    arrays,
+)
 from pasdedeux.data.dance import GENRES, Dance
 from pasdedeux.data.paired import Corpus, checksum, paired
 from pasdedeux.data.pairs import PairSettings, pairs
@@ -41,7 +49,6 @@ from pasdedeux.data.recorded import Recorded, recorded
 from pasdedeux.data.splits import SHARES
 from pasdedeux.motion.rotation import matrix_from_six
 
-PEAK = 0.95  # every clip is brought to this, as in the released code
 PARTS = tuple(SHARES)
 Label = Literal["genre", "song"]
 
@@ -128,7 +135,7 @@ class Clips:
         points = np.stack(cut) if cut else np.zeros((0, self.settings.frames, 24, 3), np.float32)
         return canonical_points(points, pose_heading(self._world_pose(rows)))
 
-    def matrices(self, rows: Int[np.ndarray, " M"]) -> Float[np.ndarray, "M T 219"]:
+    def motion(self, rows: Int[np.ndarray, " M"]) -> Float[np.ndarray, "M T 219"]:
         """Return 24 rotation matrices, row by row, and the translation: the published layout.
 
         At 25 frames a second; the authors have 60.
@@ -182,12 +189,14 @@ class Clips:
         return np.stack(cut) if cut else np.zeros((0, self.settings.frames, 147), np.float32)
 
 
-def clips(settings: ClipSettings = ClipSettings()) -> Clips:  # noqa: B008
+def clips(settings: ClipSettings = ClipSettings()) -> Clips | tiktok.TikTokClips:  # noqa: B008
     """Return the clips of the dances that `settings` names; what is slow is kept.
 
     Raises `ValueError` when no dance is of the genres, nothing is left to learn from, or AIST++ is
-    there without its lists of the split.
+    there without its lists of the split; for TikTok what `tiktok.clips` raises.
     """
+    if settings.corpus == "tiktok":
+        return tiktok.clips(settings)
     return cut(known(settings), settings)
 
 

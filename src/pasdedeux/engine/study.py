@@ -1,4 +1,4 @@
-"""Train and measure several systems over several seeds, a seed in each process.
+"""Train and measure several systems over several seeds, in several processes.
 
 Everything is kept in run folders, so a second call with the same settings, data and code loads
 what the first one made, and a killed call goes on where it was.
@@ -11,6 +11,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from filelock import FileLock
 
 from pasdedeux.base import files, progress, source
 from pasdedeux.base.checks import refuse
@@ -38,8 +39,9 @@ def study(
 
     `systems` gives, for each label, the function `train(settings, data, seed)` and its settings,
     which name seeds, samples and workers. Seeds run in parallel, the systems of a seed one after
-    another, so the phases they share are trained once. `measure(samples, data)` returns numbers.
-    A training that raises `DivergedError` has one number, `DIVERGED`.
+    another, so the phases they share are trained once; fewer seeds than workers let the systems
+    run in parallel too, and who needs a shared phase waits for it. `measure(samples, data)`
+    returns numbers. A training that raises `DivergedError` has one number, `DIVERGED`.
     """
     refuse(not systems, "study was given no systems; name at least one.")
     first = next(iter(systems.values()))[1]
@@ -48,14 +50,21 @@ def study(
             settings.seeds != first.seeds,
             f"{label} has seeds {settings.seeds}, the others {first.seeds}; use the same.",
         )
-    jobs = [joblib.delayed(_one_seed)(systems, data, measure, seed) for seed in first.seeds]
+    parts = [dict(systems)]
+    if len(first.seeds) < first.workers:
+        parts = [{label: system} for label, system in systems.items()]
+    jobs = [
+        joblib.delayed(_one_seed)(part, data, measure, seed)
+        for seed in first.seeds
+        for part in parts
+    ]
     workers = min(first.workers, len(jobs))
     found = (
         joblib.Parallel(n_jobs=workers, return_as="generator")(jobs)
         if workers > 1
         else (job(*args, **named) for job, args, named in jobs)
     )
-    return [measured for seed in found for measured in seed]
+    return [measured for part in found for measured in part]
 
 
 def finished(measured: Sequence[Measured]) -> list[Measured]:
@@ -98,7 +107,8 @@ def _one_seed(
             drawn = sample(settings.samples)
             _keep(drawn, place)
             numbers = measure(drawn, data)
-            run.keep_metrics(key, numbers)
+            with FileLock(run.folder / ".metrics.lock"):  # several systems may play one run
+                run.keep_metrics(key, numbers)
         rows.append(Measured(label, seed, run.name, numbers))
     return rows
 

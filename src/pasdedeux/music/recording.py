@@ -20,14 +20,14 @@ REMEDY = "get the file anew or convert it to wav"
 
 
 def read(
-    path: str | os.PathLike, rate_hz: int, *, least_seconds: float = 0.0
+    path: str | os.PathLike, rate_hz: int, *, least_seconds: float = 0.0, silent: bool = False
 ) -> Float[np.ndarray, " S"]:
     """Return the recording in `path` as mono float32 in about [-1, 1] at `rate_hz`.
 
     Channels are averaged; another rate is resampled (soxr, high quality). Raises `ValueError`
     naming the file when it is missing, not audio, cut or damaged, not finite, silent (peak below
-    1e-4) or shorter than `least_seconds`. An mp3 without a header that tells its length (Xing,
-    Info) cannot be told from a cut one; name `least_seconds` then.
+    1e-4) unless it may be `silent`, or shorter than `least_seconds`. An mp3 without a header that
+    tells its length (Xing, Info) cannot be told from a cut one; name `least_seconds` then.
     """
     file = Path(path)
     refuse(rate_hz < 1, f"rate_hz must be above 0, got {rate_hz}.")
@@ -39,7 +39,7 @@ def read(
     )
     peak = float(np.abs(sound).max())
     refuse(
-        peak < SILENCE,
+        peak < SILENCE and not silent,
         f"{file}: silent, its peak is {peak:.1e} of full scale; is this the right file?",
     )
     seconds = len(sound) / found_hz

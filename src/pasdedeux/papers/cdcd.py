@@ -55,7 +55,8 @@ def sizes(material: Material) -> Sizes:
         f"tokens must be codes from 0 to {codes - 1}, got {tokens.min()} to {tokens.max()}; encode "
         "the clips with this VQ-VAE.",
     )
-    return Sizes(clips.settings.frames, tokens.shape[1], len(clips.genres), codes)
+    _, frames, features = clips.motion(clips.rows("train")[:1]).shape
+    return Sizes(frames, tokens.shape[1], len(clips.genres), codes, features)
 
 
 class Dances:
@@ -68,7 +69,7 @@ class Dances:
 
     def asked(self, rows: Int[np.ndarray, " M"]) -> Asked:
         """Return the dances, genres and video features of `rows` on the device."""
-        motion = torch.from_numpy(self.clips.matrices(rows)).float()
+        motion = torch.from_numpy(self.clips.motion(rows)).float()
         visual = None if self.visual is None else torch.from_numpy(self.visual[rows])
         genre = torch.from_numpy(self.genre[rows]).long()
         return Asked(*(None if x is None else x.to(self.where) for x in (motion, genre, visual)))

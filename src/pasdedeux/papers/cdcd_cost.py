@@ -132,7 +132,7 @@ def table_8(settings: CdcdSettings, sizes: Sizes = AIST, *, share: float = SHARE
 
 def _asked(settings: CdcdSettings, sizes: Sizes) -> Asked:
     visual = torch.zeros(settings.batch, settings.visual) if settings.visual else None
-    motion = torch.zeros(settings.batch, sizes.frames, 219)
+    motion = torch.zeros(settings.batch, sizes.frames, sizes.features)
     return Asked(motion, torch.zeros(settings.batch, dtype=torch.long), visual)
 
 

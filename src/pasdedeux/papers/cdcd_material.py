@@ -5,6 +5,7 @@ measured on that of the held-out clips. All clips are encoded once and kept; a t
 tokens.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import digest
 from pasdedeux.base.progress import report
 from pasdedeux.base.source import fingerprint
-from pasdedeux.data.clips import PEAK, Clips, clips
+from pasdedeux.data.clip_places import PEAK
+from pasdedeux.data.clips import PARTS, Clips, clips
+from pasdedeux.data.tiktok import TikTokClips
 from pasdedeux.papers import cdcd_codec
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.papers.cdcd_sounds import Sounds
@@ -42,24 +45,34 @@ def material(settings: CdcdSettings) -> Material:
     return Material(made, trained.codec, kept["tokens"], name)
 
 
-def sounds(made: Clips) -> Sounds:
-    """Return the stretch of each recording that clips are cut from, its peak at 0.95, mono.
+def sounds(made: Clips | TikTokClips) -> Sounds:
+    """Return the music that clips are cut from, its peak at 0.95, mono: of each recording the
+    stretch with clips, of TikTok the clips themselves.
 
     A recording with any clip of training belongs to training.
     """
-    places, S = made.places, made.settings.samples
     parts: dict[bool, list[Float32[np.ndarray, " _"]]] = {True: [], False: []}
-    for number in np.unique(places.recording):
-        mine = places.recording == number
-        begin, end = places.first[mine].min(), places.first[mine].max() + S
-        sound = made.recordings[number].cut(np.array([begin]), int(end - begin))[0]
-        sound *= np.float32(PEAK) / np.abs(sound).max()
-        parts[bool((places.part[mine] == "train").any())].append(sound)
+    if isinstance(made, TikTokClips):
+        for part in PARTS:
+            parts[part == "train"] += list(made.sound(made.rows(part)))
+    else:
+        for train, sound in _stretches(made):
+            parts[train].append(sound * np.float32(PEAK) / np.abs(sound).max())
     refuse(not parts[False], "no recording is held out; take more dances or other genres.")
     return Sounds(tuple(parts[True]), tuple(parts[False]))
 
 
-def encoded(codec: Tokenizer, made: Clips) -> Int16[np.ndarray, "N L"]:
+def _stretches(made: Clips) -> Iterator[tuple[bool, Float32[np.ndarray, " _"]]]:
+    """Yield for each recording whether it is of training, and all of it that clips are cut from."""
+    places, S = made.places, made.settings.samples
+    for number in np.unique(places.recording):
+        mine = places.recording == number
+        begin, end = places.first[mine].min(), places.first[mine].max() + S
+        sound = made.recordings[number].cut(np.array([begin]), int(end - begin))[0]
+        yield bool((places.part[mine] == "train").any()), sound
+
+
+def encoded(codec: Tokenizer, made: Clips | TikTokClips) -> Int16[np.ndarray, "N L"]:
     """Return the tokens of all clips; little sound is in memory at a time."""
     parts = []
     for begin in range(0, len(made), AT_ONCE):
@@ -69,6 +82,8 @@ def encoded(codec: Tokenizer, made: Clips) -> Int16[np.ndarray, "N L"]:
     return np.concatenate(parts)
 
 
-def tokens(codec: Tokenizer, made: Clips, rows: Int[np.ndarray, " M"]) -> Int16[np.ndarray, "M L"]:
+def tokens(
+    codec: Tokenizer, made: Clips | TikTokClips, rows: Int[np.ndarray, " M"]
+) -> Int16[np.ndarray, "M L"]:
     """Return the tokens of the clips `rows`."""
     return cdcd_codec.tokens(codec, made.sound(rows))

@@ -21,17 +21,20 @@ from pasdedeux.nn.denoiser import Denoiser, DenoiserConfig, Read
 from pasdedeux.nn.motion_encoder import MotionConfig, encoder
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 
-FEATURES = 219  # 24 rotation matrices and the translation (`data.clips.Clips.matrices`)
 TOKENS_A_POSITION = 8  # of the temporal layout
 
 
 class Sizes(NamedTuple):
-    """What the data decide: frames and tokens of a clip, genres, and codes."""
+    """What the data decide: frames and tokens of a clip, genres, codes, and numbers of a frame.
+
+    As published a frame has 24 rotation matrices and the translation.
+    """
 
     frames: int
     tokens: int
     genres: int
     codes: int
+    features: int = 219
 
 
 class Asked(NamedTuple):
@@ -52,7 +55,7 @@ def motion_config(settings: CdcdSettings, sizes: Sizes) -> MotionConfig:
     if settings.layout == "temporal":
         positions = math.ceil(sizes.tokens / TOKENS_A_POSITION)
     return MotionConfig(
-        frames=sizes.frames, features=FEATURES, width=settings.motion_width,
+        frames=sizes.frames, features=sizes.features, width=settings.motion_width,
         length=settings.motion_length, channels=settings.motion_channels,
         kernels=settings.motion_kernels, positions=positions, start=settings.motion_start,
     )  # fmt: skip

@@ -24,14 +24,14 @@ FEW = PairSettings(
 )  # the dances are made by a program, so what is repeated of them may be shown
 
 
-def by_heart(settings: DualSettings) -> DualSettings:
-    """Return `settings` for 24 windows of synthetic waltzes, first seed only.
+def by_heart(settings: DualSettings, *, steps: int = STEPS) -> DualSettings:
+    """Return `settings` for `steps` updates on 24 windows of synthetic waltzes, first seed only.
 
     Neither tie: with every pair told they ask for nothing that reconstruction does not ask for.
     """
     return replace(
         settings, pairs=FEW, seeds=settings.seeds[:1], gromov=0.0, cycle=0.0, batch=BATCH,
-        steps=STEPS, rates=((0, RATE),),
+        steps=steps, rates=((0, RATE),),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from pasdedeux.base.checks import refuse
 from pasdedeux.base.seeding import generator
 from pasdedeux.data.clip_places import ClipSettings
 from pasdedeux.data.clips import Clips
+from pasdedeux.data.tiktok import TikTokClips
 from pasdedeux.training.run import Run, open_run
 
 PAPER = "cdcd"
@@ -78,7 +79,7 @@ class Material:
     made_by: the name of the VQ-VAE's run, part of every run's key.
     """
 
-    clips: Clips
+    clips: Clips | TikTokClips
     codec: Tokenizer
     tokens: Int16[ndarray, "N L"]
     made_by: str
