@@ -77,7 +77,7 @@ class Copies(torch.nn.Module):
         self.codes = codes
 
     def read(self, condition):
-        return condition
+        return [(condition, condition)]
 
     def forward(self, noisy, t, read):
         seen = torch.where(noisy < self.codes, noisy, 0)
