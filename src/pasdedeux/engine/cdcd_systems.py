@@ -6,7 +6,7 @@ T is smaller than 80 divides all of them alike.
 
 | table      | what it needs                                                                |
 |------------|------------------------------------------------------------------------------|
-| 1, 6       | all seeds of the profile                                                     |
+| 1, 6       | all seeds of the profile for the diffusions, as for the rest for the others  |
 | 7, 9, 10,  | the first seed, unless more are asked for; what 1 and 6 train has all        |
 | "4 left"   |                                                                              |
 | 2          | the TikTok data of the authors, which nobody has given here: not run         |
@@ -203,13 +203,14 @@ class Study(NamedTuple):
 def studies(tables: Sequence[str], like: CdcdSettings, *, rest: int = 1) -> tuple[Study, ...]:
     """Return the studies that the tables need, the shortest clips and the most seeds first.
 
-    What Tables 1 and 6 train has every seed of `like`, the rest the first `rest` of them.
+    The diffusions of Tables 1 and 6 have every seed of `like`, the rest the first `rest` of them.
     """
     refuse(rest < 1, f"rest must be at least 1 seed, got {rest}.")
     most = fits(table for table in tables if table in EVERY_SEED)
     groups: dict[tuple[int, int], dict[str, Fit]] = {}
     for label, fit in fits(tables).items():
-        count = len(like.seeds) if label in most else min(rest, len(like.seeds))
+        whole = label in most and fit.system == DIFFUSION
+        count = len(like.seeds) if whole else min(rest, len(like.seeds))
         groups.setdefault((fit.seconds, count), {})[label] = fit
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1]))
     return tuple(Study(seconds, like.seeds[:count], held) for (seconds, count), held in ordered)
