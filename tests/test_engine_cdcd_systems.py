@@ -56,6 +56,19 @@ def test_the_diffusions_of_tables_1_and_6_have_every_seed():
         systems.studies(("9",), LIKE, rest=0)
 
 
+def test_table_2_is_run_on_tiktok_and_nothing_else_is():
+    tiktok = systems.music_settings("laptop", corpus="tiktok")
+    found = systems.studies(tuple(systems.TABLES), tiktok)
+    wanted = {"D2M-GAN": 1, "Vanilla": 3, "Step-Intra": 3, "Sample-Inter": 3}
+    assert {label: len(one.seeds) for one in found for label in one.fits} == wanted
+    assert list(systems.TABLES["2"]) == list(reference("cdcd", "2").printed)
+    assert systems.studies(("2",), LIKE) == ()
+    assert systems.rows_of("2") == systems.rows_of("1", "tiktok") == {}
+    assert systems.rows_of("2", "tiktok")["Ours Step-Intra"] == "Step-Intra"
+    assert systems.grid_rows("tiktok") == {}
+    assert systems.grid_rows()["Ours Vanilla", 120] == "Vanilla, T 120"
+
+
 def test_each_row_changes_what_its_table_says_and_nothing_else():
     rows = {table: systems.TABLES[table] for table in ("6", "7", "9", "10", "4 left")}
 
