@@ -43,9 +43,9 @@ def test_the_number_of_trainings_is_that_of_the_plan():
 def test_the_diffusions_of_tables_1_and_6_have_every_seed():
     found = systems.studies(tuple(systems.TABLES), LIKE)
     assert [(one.seconds, len(one.seeds)) for one in found] == [(2, 3), (2, 1), (4, 1), (6, 1)]
-    assert set(found[0].fits) == {
-        label for label, fit in systems.fits(["1", "6"]).items() if fit.system == systems.DIFFUSION
-    }
+    six = systems.fits(["1", "6"])
+    assert set(found[0].fits) == {label for label, fit in six.items() if fit.system == "diffusion"}
+    assert set(six) - set(found[0].fits) < set(found[1].fits), "a rival has one seed"
     assert found[0].seeds == (7, 8, 9)
     assert found[1].seeds == (7,)
     labels = [label for one in found for label in one.fits]
@@ -63,6 +63,10 @@ def test_table_2_is_run_on_tiktok_and_nothing_else_is():
     assert {label: len(one.seeds) for one in found for label in one.fits} == wanted
     assert list(systems.TABLES["2"]) == list(reference("cdcd", "2").printed)
     assert systems.studies(("2",), LIKE) == ()
+    assert systems.rows_of("2") == systems.rows_of("1", "tiktok") == {}
+    assert systems.rows_of("2", "tiktok")["Ours Step-Intra"] == "Step-Intra"
+    assert systems.grid_rows("tiktok") == {}
+    assert systems.grid_rows()["Ours Vanilla", 120] == "Vanilla, T 120"
 
 
 def test_each_row_changes_what_its_table_says_and_nothing_else():

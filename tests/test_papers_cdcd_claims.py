@@ -71,6 +71,11 @@ def test_the_papers_own_numbers_uphold_what_they_were_printed_for():
     assert {found[name] for name in held} == {"holds"}
 
 
+def test_tiktok_is_decided_on_its_own_table():
+    assert verdicts({"2": as_printed("2")})["tiktok"] == "holds"
+    assert verdicts({"6": as_printed("6")})["tiktok"] == "not run"
+
+
 def test_one_seed_decides_nothing():
     found = verdicts(everything((3,)), other_song(-10.0))
     assert {verdict for name, verdict in found.items() if name not in WAITING} == {"undecided"}

@@ -151,16 +151,23 @@ def asked(tables: str, profile: str) -> tuple[str, ...]:
     return tuple(choice("tables", name, tuple(TABLES)) for name in names)
 
 
-def rows_of(table: str) -> dict[str, str]:
-    """Return for each row of `table` the label of its training."""
+def rows_of(table: str, corpus: str = "auto") -> dict[str, str]:
+    """Return for each row of `table` the label of its training; none where `corpus` is another's.
+
+    A label is the same on every corpus, so only this keeps TikTok's runs out of the other tables.
+    """
     choice("table", table, tuple(TABLES))
-    return {row: fit.label for row, fit in TABLES[table].items()}
+    mine = (table in ON_TIKTOK) == (corpus == TIKTOK)
+    return {row: fit.label for row, fit in TABLES[table].items()} if mine else {}
 
 
-def grid_rows() -> dict[tuple[str, int], str]:
+def grid_rows(corpus: str = "auto") -> dict[tuple[str, int], str]:
     """Return for each method and T (the paper's) of Figure 4, left, the label of its training."""
-    rows = TABLES["4 left"].items()
-    return {(row.partition(",")[0], fit.diffusion_steps): fit.label for row, fit in rows}
+    fits_of, labels = TABLES["4 left"], rows_of("4 left", corpus)
+    return {
+        (row.partition(",")[0], fits_of[row].diffusion_steps): label
+        for row, label in labels.items()
+    }
 
 
 def fits(tables: Iterable[str], corpus: str = "auto") -> dict[str, Fit]:
