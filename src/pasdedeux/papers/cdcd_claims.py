@@ -135,8 +135,8 @@ def within(a: Seeds, b: Seeds, column: str, what: str, margin: float) -> Part:
 def claims(tables: Scores, other_song: PerClip | None = None) -> tuple[Claim, ...]:
     """Return every claim about music with the verdict of our runs.
 
-    `tables` holds the scores by table ("1", "2", "6", "7", "9", "10", "4 left") and row; `other_song`
-    those of real music of other songs for the same clips.
+    `tables` holds the scores by table ("1", "2", "6", "7", "9", "10", "4 left") and row;
+    `other_song` those of real music of other songs for the same clips.
     """
     main = {**tables.get("1", {}), **tables.get("6", {})}
     parts = {
