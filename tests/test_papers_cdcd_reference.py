@@ -7,7 +7,19 @@ from pasdedeux.report.reference import reference, stated_claims
 from pasdedeux.report.table import Measurement, table
 
 OURS = ("Ours Vanilla", "Ours Step-Intra", "Ours Sample-Inter")
-CELLS = {"1": 37, "2": 8, "5": 18, "6": 47, "6 spread": 15, "7": 33, "8": 12, "9": 6, "10": 6}
+CELLS = {
+    "1": 37,
+    "2": 8,
+    "3": 34,
+    "4": 7,
+    "5": 18,
+    "6": 47,
+    "6 spread": 15,
+    "7": 33,
+    "8": 12,
+    "9": 6,
+    "10": 6,
+}
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -68,7 +80,7 @@ def test_rows_that_nobody_means_to_run_are_quoted_and_never_not_run():
 
 def test_claims_name_their_place():
     claims = stated_claims("cdcd")
-    assert len(claims) == 20
+    assert len(claims) == 28
     assert all("Section" in c.where or "Appendix" in c.where for c in claims.values())
     assert all(c.text.endswith(".") for c in claims.values())
 
