@@ -4,11 +4,11 @@ What a notebook has decided (`report.claims`) becomes one of five verdicts:
 
 - *reproduced*: every part is clear on the claimed side at the 95 % level;
 - *not reproduced*: at least one part is clear on the other side;
-- *trend only*: no part fails, and each that is not clear lies on the claimed side at the 80 % level;
+- *trend only*: no part fails, and each that is not clear lies on the claimed side at 80 %;
 - *inconclusive*: neither, or one seed only;
 - *not testable here*: a measurement is missing; the reason stands beside it.
 
-A sentence of mathematics is decided by a test of the suite. The ledger reads files and runs nothing.
+A sentence of mathematics is decided by a test. The ledger reads files and runs nothing.
 """
 
 import csv
@@ -33,8 +33,8 @@ RULE = (
     "reproduced: every part is clear on the claimed side at the 95 % level; not reproduced: a part "
     "is clear on the other side; trend only: no part fails, and each that is not clear lies on the "
     "claimed side at the 80 % level; inconclusive: neither, or one seed only; not testable here: a "
-    "measurement is missing. What is not reproduced at the size and on the data named beside it "
-    "may still hold at the paper's."
+    "measurement is missing. Each claim is judged alone: among many, some fall on either side by "
+    "chance. What is not reproduced at the size and on the data beside it may hold at the paper's."
 )
 RULES: Mapping[str, str] = {  # what decides a claim, and the function that does
     "paired": "report.claims:compare",
