@@ -119,8 +119,9 @@ def contents(links: Sequence[tuple[str, str]]) -> str:
     return f"<nav aria-label='Contents'><strong>Contents</strong><ul>{items}</ul></nav>"
 
 
-def notebook_page(executed: Path, *, back: str) -> str:
-    """Return an executed notebook as a page with a link to `back`; asks nothing of a network.
+def notebook_page(executed: Path, *, back: str, more: Sequence[tuple[str, str]] = ()) -> str:
+    """Return an executed notebook as a page with links to `back` and to `more`, (target, text)
+    pairs; asks nothing of a network.
 
     Frames, style sheets from elsewhere and scripts other than the dance player's are left out.
     """
@@ -128,7 +129,11 @@ def notebook_page(executed: Path, *, back: str) -> str:
     exporter.register_filter("markdown2html", markdown)
     body, _ = exporter.from_notebook_node(nbformat.read(executed, as_version=4))
     colours = HtmlFormatter(nobackground=True).get_style_defs(".highlight")
-    link = f'<p class="note"><a href="{html.escape(back)}">All results</a></p>'
+    links = [
+        f'<a href="{html.escape(target)}">{html.escape(text)}</a>'
+        for target, text in ((back, "All results"), *more)
+    ]
+    link = f'<p class="note">{" · ".join(links)}</p>'
     title = executed.stem.replace("_", " ")
     player = f"<script>{script()}</script>"
     kept = _OUTSIDE.sub(lambda found: player if found.group() == player else "", body)

@@ -12,19 +12,22 @@ A sentence of mathematics is decided by a test. The ledger reads files and runs 
 """
 
 import csv
+import html
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import write_text
 from pasdedeux.report import claims, table
+from pasdedeux.report.cards import card, listing, named
 from pasdedeux.report.claims import ORDER, Part
-from pasdedeux.report.markup import markdown_grid
+from pasdedeux.report.markup import badge, markdown_grid
+from pasdedeux.report.printed import writer_of
 from pasdedeux.report.reference import StatedClaim, known_papers, stated_claims
 
 Verdict = Literal["reproduced", "trend only", "not reproduced", "inconclusive", "not testable here"]
@@ -135,14 +138,14 @@ def ledger(folder: Path, papers: Iterable[str] = ()) -> tuple[Entry, ...]:
         file = folder / paper / "claims.csv"
         held = claims.read(file) if file.is_file() else None
         decided = {} if held is None else {claim.id: claim for claim in held.claims}
-        sidecar = _writer(folder, f"{paper}/claims.csv")
+        notebook, _ = writer_of(folder, f"{paper}/claims.csv")
         tables = _tables(folder / paper)
         for stated in stated_claims(paper).values():
             claim = decided.get(stated.id) or claims.decide(stated, [])
             parts = claim.parts or (Part(claim.verdict, claim.evidence, claim.n),)
             runs, files = _behind(stated, tables, folder / paper)
-            if sidecar is not None and not stated.test:
-                files = (*files, f"{NOTEBOOKS}/{sidecar.stem}.html")
+            if notebook and not stated.test:
+                files = (*files, f"{NOTEBOOKS}/{notebook}.html")
             data = "" if held is None or stated.test else held.data_notice
             named = (*verdict(parts, stated.needs), parts, data)
             found.append(Entry(stated, *named, runs, files))
@@ -166,6 +169,33 @@ def summary(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
         for name, count in [*counts.items(), ("all", total)]
     ]
     return ["paper", *VERDICTS, "claims"], lines
+
+
+def cards(entries: Iterable[Entry], folder: Path) -> str:
+    """Return the entries as folded cards for a page in `folder`."""
+    return "\n".join(_card(entry, folder) for entry in entries)
+
+
+def _card(entry: Entry, folder: Path) -> str:
+    claim = entry.claim
+    parts = [f"{badge(part.verdict)} {html.escape(part.evidence)}" for part in entry.parts]
+    files = [
+        f'<a href="{quote(file)}">{html.escape(file)}</a>'
+        for file in entry.files
+        if (folder / file).is_file()
+    ]
+    runs = ", ".join(f"<code>{html.escape(run)}</code>" for run in entry.runs)
+    facts = [
+        ("why", html.escape(entry.why)),
+        ("what was seen", "" if entry.why and not entry.n else listing(parts)),
+        ("seeds", str(entry.n) if entry.n else ""),
+        ("data", html.escape(entry.data)),
+        ("decided by", named(RULES[claim.rule], folder) if RULES[claim.rule] else ""),
+        ("test", named(claim.test, folder) if claim.test else ""),
+        ("shown in", listing(files)),
+        ("runs", runs),
+    ]
+    return card(f"{claim.paper}-{claim.id}", claim.text, entry.verdict, facts, under=claim.where)
 
 
 def markdown(entries: Sequence[Entry], title: str) -> str:
@@ -238,13 +268,3 @@ def _behind(
             held = list(tables.values()) if ALL not in cells.rows else []
         runs |= {run for one in held for cell in one.cells if cells.has(cell) for run in cell.runs}
     return tuple(sorted(run for run in runs if "/" in run)), tuple(dict.fromkeys(files))
-
-
-def _writer(folder: Path, output: str) -> Path | None:
-    """Return the sidecar of the executed notebook that wrote `output`, None where none tells."""
-    for sidecar in sorted((folder / NOTEBOOKS).glob("*.json")):
-        told = json.loads(sidecar.read_text(encoding="utf-8"))
-        page = sidecar.with_suffix(".ipynb")
-        if output in (told.get("outputs") or {}) and page.is_file():
-            return sidecar
-    return None

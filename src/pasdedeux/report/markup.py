@@ -16,6 +16,8 @@ COLOURS = {  # (text, ground), contrast at least 7 to 1
     **dict.fromkeys(("trend", "trend only", "undecided", "inconclusive"), _OPEN),
     **dict.fromkeys(("mismatch", "does not hold", "not reproduced"), _BAD),
     **dict.fromkeys(("not run", "quoted", "not testable here"), _NONE),
+    **dict.fromkeys(("ambiguous", "not given"), _OPEN),
+    **dict.fromkeys(("wrong", "contradicts its code"), _BAD),
 }
 LONG = 30  # characters from which a cell may be broken into lines
 _LATEX: Mapping[str, str] = {
