@@ -45,6 +45,25 @@ def test_other_tables_repeat_rows_of_table_1():
     assert nine["5e-5"] == reference("cdcd", "10").printed["Full (T_c = 100)"] == best
 
 
+def test_fewer_steps_are_a_third_and_not_35_percent():
+    """The abstract says "more than 35 %", the figure 120 and 80."""
+    printed = reference("cdcd", "4 left").printed
+    late, early = (printed[row]["stable at about"] for row in ("Ours Vanilla", "Ours Step-Intra"))
+    assert 1 - early / late == pytest.approx(1 / 3)
+    right = reference("cdcd", "4 right").printed
+    late, early = (right[row]["stable at about"] for row in ("Ours Vanilla", "Ours contrastive"))
+    assert 1 - early / late == pytest.approx(0.40)
+
+
+def test_on_mscoco_the_printed_fid_is_not_the_lowest():
+    """Section 4.2 calls both results of Table 3 the state of the art."""
+    printed = reference("cdcd", "3").printed
+    ours = printed["Ours Sample-Inter (T=80)"]
+    lower = [row for row, cells in printed.items() if cells["MSCOCO FID"] < ours["MSCOCO FID"]]
+    assert lower == ["DF-GAN", "DAE-GAN", "DALLE"]
+    assert all(cells.get("CUB-200 FID", 99.0) >= ours["CUB-200 FID"] for cells in printed.values())
+
+
 def test_percents_and_opinions_lie_where_they_can():
     for name in ("1", "2", "6", "7", "9", "10"):
         for row, cells in reference("cdcd", name).printed.items():

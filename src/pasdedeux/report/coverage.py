@@ -11,7 +11,7 @@ from pathlib import Path
 from pasdedeux.base.checks import choice
 from pasdedeux.report.cards import card, listing, named
 from pasdedeux.report.markup import markdown_grid
-from pasdedeux.report.reference import entries, known_papers
+from pasdedeux.report.reference import entries, known_papers, short_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def summary() -> tuple[list[str], list[list[str]]]:
             sum(bool(e.functions) for e in held),
             sum(bool(e.tests) for e in held),
         )
-        lines.append([paper or "all", *map(str, numbers)])
+        lines.append([short_of(paper) if paper else "all", *map(str, numbers)])
     return ["paper", "equations and algorithms", "with a function", "with a test"], lines
 
 
@@ -67,7 +67,7 @@ def markdown() -> str:
             for e in equations(paper)
         ]
         names = ["", "what it says", "computed by", "checked by", "remark"]
-        text += ["", f"## {paper}", "", markdown_grid(names, rows, text=5)]
+        text += ["", f"## {short_of(paper)}", "", markdown_grid(names, rows, text=5)]
     return "\n".join(text)
 
 

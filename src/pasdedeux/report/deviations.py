@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from pasdedeux.base.checks import choice
 from pasdedeux.report.cards import card, listing, named
 from pasdedeux.report.markup import html_grid, markdown_grid
-from pasdedeux.report.reference import entries, known_papers
+from pasdedeux.report.reference import entries, known_papers, short_of
 
 Kind = Literal["ambiguous", "wrong", "contradicts its code", "not given"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -94,7 +94,7 @@ def of_notebook(name: str) -> Deviations:
 
 def summary() -> tuple[list[str], list[list[str]]]:
     """Return header and lines of a grid: how many of each kind each paper has."""
-    counts = {paper: Counter(one.kind for one in deviations(paper)) for paper in known_papers()}
+    counts = {short_of(p): Counter(one.kind for one in deviations(p)) for p in known_papers()}
     total = sum(counts.values(), Counter())
     lines = [
         [name, *[str(count[kind]) for kind in KINDS], str(count.total())]
@@ -114,7 +114,7 @@ def markdown() -> str:
             for one in deviations(paper)
         ]
         names = ["where", "kind", "the paper, or its code", "here", "setting", "evidence"]
-        text += ["", f"## {paper}", "", markdown_grid(names, rows, text=6)]
+        text += ["", f"## {short_of(paper)}", "", markdown_grid(names, rows, text=6)]
     return "\n".join(text)
 
 

@@ -28,7 +28,7 @@ from pasdedeux.report.cards import card, listing, named
 from pasdedeux.report.claims import ORDER, Part
 from pasdedeux.report.markup import badge, markdown_grid
 from pasdedeux.report.printed import writer_of
-from pasdedeux.report.reference import StatedClaim, known_papers, stated_claims
+from pasdedeux.report.reference import StatedClaim, known_papers, short_of, stated_claims
 
 Verdict = Literal["reproduced", "trend only", "not reproduced", "inconclusive", "not testable here"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -166,7 +166,7 @@ def summary(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     total = sum(counts.values(), Counter())
     lines = [
         [name, *[str(count[verdict]) for verdict in VERDICTS], str(count.total())]
-        for name, count in [*counts.items(), ("all", total)]
+        for name, count in [*((short_of(p), c) for p, c in counts.items()), ("all", total)]
     ]
     return ["paper", *VERDICTS, "claims"], lines
 
@@ -195,7 +195,10 @@ def _card(entry: Entry, folder: Path) -> str:
         ("shown in", listing(files)),
         ("runs", runs),
     ]
-    return card(f"{claim.paper}-{claim.id}", claim.text, entry.verdict, facts, under=claim.where)
+    part = entry.deciding
+    seen = f" · {part.evidence}, n = {entry.n}" if part is not None and entry.n else ""
+    under = f"{claim.where}{seen}"
+    return card(f"{claim.paper}-{claim.id}", claim.text, entry.verdict, facts, under=under)
 
 
 def markdown(entries: Sequence[Entry], title: str) -> str:
@@ -205,7 +208,7 @@ def markdown(entries: Sequence[Entry], title: str) -> str:
     for paper in counted(entries):
         rows = [_line(entry) for entry in entries if entry.claim.paper == paper]
         names = ["verdict", "claim", "where", "what decides", "seeds", "data", "runs"]
-        text += ["", f"## {paper}", "", markdown_grid(names, rows, text=4)]
+        text += ["", f"## {short_of(paper)}", "", markdown_grid(names, rows, text=4)]
     return "\n".join(text)
 
 

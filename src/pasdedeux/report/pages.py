@@ -98,8 +98,7 @@ def _summary(entries: tuple[ledger.Entry, ...], tables: tuple[printed.Printed, .
         f"<li><strong>{counts[name]}</strong>{badge(name)}</li>" for name in ledger.VERDICTS
     )
     header, lines = ledger.summary(entries)
-    named = [[_named(line[0]), *line[1:]] for line in lines]
-    grid = html_grid(header, named, caption=f"{len(entries)} claims of four papers.")
+    grid = html_grid(header, lines, caption=f"{len(entries)} claims of four papers.")
     states = printed.States(tables)._repr_html_()
     return (
         f'<p>Of {len(entries)} claims:</p><ul class="counts">{tiles}</ul>\n{grid}\n{states}'
@@ -107,18 +106,12 @@ def _summary(entries: tuple[ledger.Entry, ...], tables: tuple[printed.Printed, .
     )
 
 
-def _named(paper: str) -> str:
-    return short(paper) if paper in known_papers() else paper
-
-
 def _claims(entries: tuple[ledger.Entry, ...], folder: Path) -> str:
     counts, shown = ledger.counted(entries), []
     for paper in counts:
         mine = [entry for entry in entries if entry.claim.paper == paper]
-        shown.append(
-            f"<h3>{html.escape(short(paper))}</h3>\n{counted(counts[paper])}"
-            f"{ledger.cards(mine, folder)}"
-        )
+        folded = many(f"Its {len(mine)} claims", ledger.cards(mine, folder))
+        shown.append(f"<h3>{html.escape(short(paper))}</h3>\n{counted(counts[paper])}{folded}")
     files = '<a href="claims.md">Markdown</a> · <a href="claims.csv">CSV</a>'
     return (
         "\n".join(shown) + f'<p class="note">{html.escape(ledger.RULE)}</p>'
@@ -162,8 +155,7 @@ def _shown(papers: list[Path], folder: Path) -> list[Section]:
 
 def _deviations(folder: Path) -> str:
     header, lines = deviations.summary()
-    named = [[_named(line[0]), *line[1:]] for line in lines]
-    shown = [html_grid(header, named, caption="Where a paper leaves something open, or errs.")]
+    shown = [html_grid(header, lines, caption="Where a paper leaves something open, or errs.")]
     shown.append(f'<p class="note">{html.escape(deviations.MEANS)}</p>')
     for paper in known_papers():
         held = deviations.deviations(paper)
@@ -174,8 +166,7 @@ def _deviations(folder: Path) -> str:
 
 def _equations(folder: Path) -> str:
     header, lines = coverage.summary()
-    named = [[_named(line[0]), *line[1:]] for line in lines]
-    shown = [html_grid(header, named, caption="What computes an equation, and what checks it.")]
+    shown = [html_grid(header, lines, caption="What computes an equation, and what checks it.")]
     for paper in known_papers():
         title = f"{short(paper)}: {len(coverage.equations(paper))} equations"
         shown.append(many(title, coverage.cards(paper, folder)))

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from pasdedeux.report import table
 from pasdedeux.report.cards import many
 from pasdedeux.report.markup import html_grid, markdown_grid
-from pasdedeux.report.reference import known_papers, reference, tables_of
+from pasdedeux.report.reference import known_papers, reference, short_of, tables_of
 
 STATES = ("match", "trend", "mismatch", "not run")
 NOTHING = "none: nothing was run for this table at this profile."
@@ -122,7 +122,7 @@ class States:
         counts["all"] = sum(counts.values(), Counter())
         return [
             [
-                paper,
+                short_of(paper) if paper in papers else paper,
                 str(sum(t.paper == paper or paper == "all" for t in self.tables)),
                 *[str(count[state]) for state in (*STATES, "quoted")],
                 str(count.total()),

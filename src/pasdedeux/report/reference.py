@@ -124,6 +124,11 @@ def title_of(paper: str) -> str:
     return f"{about['short']}: {about['title']} (arXiv {about['arxiv']})"
 
 
+def short_of(paper: str) -> str:
+    """Return the short name of `paper`; raises `ValueError` if unknown."""
+    return str(_file(paper)["paper"]["short"])
+
+
 def known_papers() -> tuple[str, ...]:
     """Return the names of the papers that have a references file."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.toml") if file.stem not in LISTS))

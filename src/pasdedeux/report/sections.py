@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pasdedeux.report import table
 from pasdedeux.report.cards import card, many
 from pasdedeux.report.markup import COLOURS, badge
-from pasdedeux.report.reference import known_papers, tables_of, title_of
+from pasdedeux.report.reference import known_papers, short_of, tables_of
 
 NOTEBOOKS, CLAIMS = "notebooks", "claims.csv"
 SOUNDS, SHORT_COMMIT = (".ogg",), 10
@@ -26,7 +26,7 @@ class Section(NamedTuple):
 
 def short(paper: str) -> str:
     """Return the short name of a paper, or the name of a folder that belongs to none."""
-    return title_of(paper).partition(":")[0] if paper in known_papers() else paper
+    return short_of(paper) if paper in known_papers() else paper
 
 
 def folders(folder: Path) -> list[Path]:
@@ -44,7 +44,11 @@ def relative(file: Path, folder: Path) -> str:
 
 def counted(counts: Counter[str]) -> str:
     """Return counts of verdicts as labels."""
-    listed = [f"{counts[name]} × {badge(name)}" for name in COLOURS if counts[name]]
+    listed = [
+        f'<span style="white-space:nowrap">{counts[name]} × {badge(name)}</span>'
+        for name in COLOURS
+        if counts[name]
+    ]
     return f"<p>{' &ensp; '.join(listed)}</p>" if listed else ""
 
 
