@@ -38,7 +38,7 @@ class Deviation:
     evidence: tuple[str, ...]  # names, see `report.places`
     notebook: str  # where it matters
     setting: str = ""  # that switches it; "" where nothing does
-    letter: str | float | bool | None = None  # a value under which it is otherwise than decided
+    letter: str | float | int | bool | None = None  # a value under which it is otherwise than decided
 
     @property
     def anchor(self) -> str:
