@@ -1,19 +1,30 @@
 """Clips with made-up dances and music, and a VQ-VAE that learns nothing: music tests in seconds."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import soundfile
 import torch
 
 from pasdedeux.data import clips
 from pasdedeux.data.clip_places import ClipSettings, Known
 from pasdedeux.data.dance import Dance, Recording
+from pasdedeux.diffusion.contrast import Contrast
 from pasdedeux.motion import skeleton
+from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.training.musics import Material
 
 RATE = 22_050
 GENRES = ("Waltz", "Rumba", "House", "Waltz", "Rumba", "House", "Waltz", "Rumba")
 PARTS = ("train", "train", "train", "valid", "test", "test", "train", "train")
 CODES, HOP = 11, 3150  # 14 tokens in 2 seconds
+FEW = {"negatives": 3, "chunks": 4}
+TINY = CdcdSettings(
+    batch=3, steps=5, width=12, layers=2, heads=3, diffusion_steps=6, genre_width=5,
+    motion_width=7, motion_length=41, motion_channels=(3, 2, 4, 2, 1), rate=1e-2, warmup=2,
+    average=0.5, contrast=replace(Contrast.system("step-intra", 0.1), **FEW), device="cpu",
+)  # fmt: skip
 
 
 def dance(number, folder, *, genre="Waltz", frames=131):
@@ -69,3 +80,12 @@ def material(folder, **options):
     made = made_clips(folder, **options)
     tokens = Tones().encode(torch.from_numpy(made.sound(np.arange(len(made)))))
     return Material(made, Tones(), tokens.numpy().astype(np.int16), "tones")
+
+
+def lasting(tmp_path_factory):
+    """Return the material for the tests of a whole module."""
+    folder = tmp_path_factory.mktemp("music")
+    (folder / "pyproject.toml").write_text('[project]\nname = "pasdedeux"\n', encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return material(folder)

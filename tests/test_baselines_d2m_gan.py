@@ -177,7 +177,7 @@ def test_dance_and_genre_decide_the_frames(material):
 
 
 def test_parameters_are_counted():
-    counts = d2m_gan.parameters(d2m_gan.D2mGanSettings.paper(), motion=120)
+    counts = d2m_gan.parameters(d2m_gan.D2mGanSettings.paper(), motion=(120, 219))
     without_video = 22_307_818 - 2048 * 2058 + 10 * 256
     assert counts == {"motion": 31_361_665, "generator": without_video, "judges": 9_212_358}
 

@@ -207,6 +207,22 @@ def test_cdcd_eq5_weights_make_the_total():
     found = objective(schedule, logits, noised, contrast, dict.fromkeys(contrast.kinds, negatives))
     assert found.weights == {"auxiliary": 0.0, "step_intra": 0.3, "sample_inter": 0.7}
     assert set(found.losses) == {"bound", "auxiliary", "step_intra", "sample_inter"}
+    total = sum(found.weights.get(name, 1.0) * loss for name, loss in found.losses.items())
+    alone = {
+        name: objective(
+            schedule,
+            logits,
+            noised,
+            Contrast(**{name: 1.0}),
+            dict.fromkeys(("intra", "inter"), negatives),
+        ).losses
+        for name in ("step_intra", "sample_inter")
+    }
+    expected = (4 * found.bound).mean() / noised.start.shape[1]
+    expected = expected + 0.3 * alone["step_intra"]["step_intra"]
+    expected = expected + 0.7 * alone["sample_inter"]["sample_inter"]
+    torch.testing.assert_close(total, expected)
+    assert alone["step_intra"]["step_intra"] < 0, "a contrast carries its sign"
 
 
 @pytest.mark.parametrize("N", [1, 2, 3])
@@ -306,7 +322,7 @@ def test_cdcd_eq10_is_not_bounded_below_by_zero_as_eq2_is():
 
 @pytest.mark.parametrize("mode", ["step", "sample"])
 @pytest.mark.parametrize("terms", ["last", "sum"])
-def test_cdcd_algorithm_1_has_the_expectations_of_its_lines(mode, terms):
+def test_cdcd_algorithm1_has_the_expectations_of_its_lines(mode, terms):
     """Line 4 sums L_0 .. L_(t-1); line 9 is minus the mean of the negatives', 14 by surprise."""
     schedule, L, t = Schedule(2, 3, **REPLACING), 20000, 2
     predict_start = network(schedule)

@@ -112,6 +112,21 @@ def test_the_paper_size_has_the_parameters_of_the_release():
     assert counts[0] - counts[1] == layers * (4 * d * d + 4 * d)
 
 
+@pytest.mark.parametrize("width", [96, 512])
+def test_what_is_seen_is_the_likeliest_at_first_unless_begun_as_released(width):
+    found = {}
+    for start in ("copying", "released"):
+        torch.manual_seed(0)
+        made = Denoiser(DenoiserConfig(211, 23, width=width, layers=2, heads=4, start=start))
+        noisy = torch.randint(211, (5, 23), generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            logits = made(noisy, torch.ones(5).long(), torch.randn(5, 1, 1024) / 4)
+        found[start] = (logits.argmax(1) == noisy).float().mean().item()
+    assert found["copying"] > 0.9
+    assert found["released"] < 0.1
+    assert made.head.weight is not made.tokens.weight
+
+
 def test_gelu2_is_its_formula_and_near_to_gelu():
     x = torch.linspace(-5, 5, 101)
     assert torch.allclose(Gelu2()(x), x / (1 + torch.exp(-1.702 * x)))

@@ -2,11 +2,12 @@
 
 import io
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import soundfile
 
-from pasdedeux.report.soundtrack import features_over_sound, listen_to
+from pasdedeux.report.soundtrack import features_over_sound, listen_to, spectrograms
 
 RATE_HZ, T = 8_000, 151
 
@@ -92,3 +93,22 @@ def test_any_sound_can_be_heard():
     assert player.seconds == 2.0
     heard, _ = soundfile.read(io.BytesIO(player.encoded))
     assert np.abs(heard).max() > 0.7
+
+
+def test_spectrograms_show_versions_side_by_side_with_flags():
+    rate = 22_050
+    time = np.arange(2 * rate) / rate
+    rows = {
+        name: {"original": np.sin(2 * np.pi * hz * time), "again": np.sin(4 * np.pi * hz * time)}
+        for name, hz in (("low", 200.0), ("high", 900.0))
+    }
+    onsets = {name: {"original": np.array([0.2, 1.4]), "again": np.array([1.7])} for name in rows}
+    drawn = spectrograms(rows, rate_hz=rate, onset_seconds=onsets)
+    assert len(drawn.axes) == 4
+    assert [axes.get_title() for axes in drawn.axes] == ["original", "again", "", ""]
+    green, pale = (mpl.colors.to_rgba(colour) for colour in ("#009E73", "#C9C9C9"))
+    flags = [[patch.get_facecolor() for patch in axes.patches] for axes in drawn.axes[:2]]
+    assert flags == [[green, green], [pale, green]]
+    assert drawn.axes[2].get_ylabel().startswith("high")
+    with pytest.raises(ValueError, match="same versions"):
+        spectrograms({"a": rows["low"], "b": {"original": time}}, rate_hz=rate)

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from pasdedeux.base.profiles import PROFILES
 
@@ -56,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_dance(commands.add_parser("dance", help="let a trained dual model dance to a song"))
     _add_compose(commands.add_parser("compose", help="let a trained dual model compose a piece"))
 
+    _add_listen(commands.add_parser("listen", help="a listening test, prepared and served"))
+
     cost = commands.add_parser("cost", help="how long each profile takes")
     cost.set_defaults(command=_cost)
     doctor = commands.add_parser("doctor", help="the environment, to be pasted into a bug report")
@@ -78,6 +81,24 @@ def _add_compose(compose: argparse.ArgumentParser) -> None:
     compose.add_argument("-o", "--out", required=True, metavar="FILE", help=".mid, .wav or .ogg")
     compose.set_defaults(command=_compose)
     _add_play(compose)
+
+
+def _add_listen(listen: argparse.ArgumentParser) -> None:
+    listen.description = "Prepare a listening test from finished runs and serve it."
+    listen.set_defaults(command=_listen)
+    listen.add_argument("test", nargs="?", choices=("fusion", "ranking", "mos"))
+    listen.add_argument("--profile", choices=PROFILES, default="quick", help="whose runs")
+    listen.add_argument("--as", default="", dest="called", help="its folder in runs/listening")
+    listen.add_argument("--items", type=int, default=0, help="pieces of each system")
+    listen.add_argument("--seed", type=int, default=0, help="of the orders and the blinding")
+    listen.add_argument("--host", default="", help="serve other computers too, at this address")
+    listen.add_argument("--port", type=int, default=0, help="a free one if not given")
+    listen.add_argument("--codes", type=int, default=30, help="access codes, with --host")
+    action = listen.add_mutually_exclusive_group()
+    action.add_argument("--setup", action="store_true", help="install jsPsych with npm, once")
+    action.add_argument("--prepare", action="store_true", help="prepare and do not serve")
+    action.add_argument("--export", action="store_true", help="write the answers, tell the results")
+    action.add_argument("--forget", type=int, metavar="N", help="delete participant N's answers")
 
 
 def _add_play(command: argparse.ArgumentParser) -> None:
@@ -189,6 +210,36 @@ def _compose(asked: argparse.Namespace) -> int:
 
     named = {"run": asked.run, "seed": asked.seed, "force": asked.force}
     print(f"wrote {_shown(use.compose(asked.dance, asked.out, **named))}")
+    return 0
+
+
+def _listen(asked: argparse.Namespace) -> int:
+    from pasdedeux.engine import heard, listen
+
+    if asked.setup:
+        print(f"jsPsych: {_shown(listen.set_up())}")
+        return 0
+    if asked.test is None:
+        raise ValueError("name the test: fusion, ranking or mos; or --setup.")
+    named = {"name": asked.called}
+    if asked.export:
+        test = listen.there(asked.test, asked.profile, **named)
+        print(f"answers: {' and '.join(map(_shown, listen.gathered(test)))}")
+        print(heard.told(listen.results(test)))
+        return 0
+    if asked.forget is not None:
+        test = listen.there(asked.test, asked.profile, **named)
+        print(f"{listen.forget(test, asked.forget)} answers deleted; export anew")
+        return 0
+    listen.ready(serving=not asked.prepare)
+    named |= {"items": asked.items, "seed": asked.seed}
+    test = listen.prepared(asked.test, asked.profile, **named)
+    print(
+        f"test: {_shown(test.folder)}; what people agree to: {_shown(test.folder / 'consent.txt')}"
+    )
+    if not asked.prepare:
+        say = partial(print, flush=True)
+        listen.serve(test, host=asked.host, port=asked.port, codes=asked.codes, say=say)
     return 0
 
 

@@ -55,7 +55,6 @@ from pasdedeux.training.musics import (
 )
 
 SYSTEM = "d2m-gan"
-FEATURES = 219  # of a frame of motion (`data.clips`)
 AT_ONCE = 8  # clips encoded or played together
 UNIT_CLIPS = 64  # whose frames tell the unit
 LAYERS = 5  # that the released weight of the features counts
@@ -111,7 +110,7 @@ class D2mGanSettings(MusicTraining):
         """An eighth of the channels: about two minutes on one CPU core."""
         return replace(
             cls.gpu(), channels=4, judged=2, genre_width=24, motion_width=96, motion_length=100,
-            motion_channels=(32, 64, 96, 1), batch=4, steps=240, rate=3e-4, workers=2,
+            motion_channels=(32, 64, 96, 1), batch=4, steps=200, rate=3e-4, workers=2,
         )  # fmt: skip
 
     @classmethod
@@ -135,11 +134,17 @@ class Network(nn.Module):
     unit: Float[Tensor, ""]  # what frames are divided by
 
     def __init__(
-        self, settings: D2mGanSettings, *, genres: int, motion: int, frames: int, width: int
+        self,
+        settings: D2mGanSettings,
+        *,
+        genres: int,
+        motion: tuple[int, int],
+        frames: int,
+        width: int,
     ) -> None:
         super().__init__()
         config = MotionConfig(
-            motion, FEATURES, settings.motion_width, settings.motion_length,
+            *motion, settings.motion_width, settings.motion_length,
             settings.motion_channels, settings.motion_kernels, start=settings.start,
         )  # fmt: skip
         self.motion = MotionEncoder(config)
@@ -155,7 +160,7 @@ class Network(nn.Module):
         self.register_buffer("unit", torch.ones(()))
 
     def forward(
-        self, motion: Float[Tensor, "B N 219"], genre: Int[Tensor, " B"]
+        self, motion: Float[Tensor, "B N F"], genre: Int[Tensor, " B"]
     ) -> Float[Tensor, "B T D"]:
         """Return frames, in units of `unit`."""
         told = torch.cat([self.motion(motion)[:, 0], self.genre(genre)], dim=1)
@@ -197,7 +202,7 @@ class D2mGan:
             network = Network(
                 settings,
                 genres=len(clips.genres),
-                motion=clips.settings.frames,
+                motion=clips.motion(self.rows[:1]).shape[1:],
                 frames=material.tokens.shape[1],
                 width=book.shape[1],
             )
@@ -244,9 +249,7 @@ class D2mGan:
         codes = torch.from_numpy(self.material.tokens[rows].astype(np.int64))
         return F.embedding(codes.to(book.device), book).to(self.where)
 
-    def told(
-        self, rows: Int[np.ndarray, " B"]
-    ) -> tuple[Float[Tensor, "B N 219"], Int[Tensor, " B"]]:
+    def told(self, rows: Int[np.ndarray, " B"]) -> tuple[Float[Tensor, "B N F"], Int[Tensor, " B"]]:
         """Return what the network may see of clips: dance and genre."""
         clips = self.material.clips
         motion = torch.from_numpy(clips.motion(rows)).float()
@@ -317,9 +320,13 @@ def playing(learner: D2mGan) -> Generate:
 
 
 def parameters(
-    settings: D2mGanSettings, *, genres: int = 10, motion: int = 50, frames: int = 344,
+    settings: D2mGanSettings,
+    *,
+    genres: int = 10,
+    motion: tuple[int, int] = (50, 219),
+    frames: int = 344,
     width: int = 64,
-) -> dict[str, int]:  # fmt: skip
+) -> dict[str, int]:
     """Return how many numbers the parts learn: "motion", "generator" with the genre's, "judges"."""
     with torch.device("meta"):
         made = Network(settings, genres=genres, motion=motion, frames=frames, width=width)

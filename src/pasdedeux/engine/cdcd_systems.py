@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import settings as profile_settings
-from pasdedeux.baselines import dance2music
+from pasdedeux.baselines import cmt, d2m_gan, dance2music, foley
 from pasdedeux.data import sources
 from pasdedeux.diffusion.contrast import System
 from pasdedeux.engine.study import study
@@ -38,7 +38,10 @@ REAL = ("tang", "aistpp")
 SHARED = ("seeds", "samples", "workers", "device")
 Train = Callable[[Any, Material, int], Trained]
 RIVALS: Mapping[str, tuple[Train, type]] = {
+    "Foley": (foley.train, foley.FoleySettings),
+    "CMT": (cmt.train, cmt.CmtSettings),
     "Dance2Music": (dance2music.train, dance2music.Dance2MusicSettings),
+    "D2M-GAN": (d2m_gan.train, d2m_gan.D2mGanSettings),
 }
 
 
@@ -162,8 +165,7 @@ def grid_rows() -> dict[tuple[str, int], str]:
 
 def fits(tables: Iterable[str]) -> dict[str, Fit]:
     """Return every training that the tables need, once, by its label."""
-    every = (fit for table in tables for fit in TABLES[table].values())
-    return {fit.label: fit for fit in every if fit.system in (DIFFUSION, *RIVALS)}
+    return {fit.label: fit for table in tables for fit in TABLES[table].values()}
 
 
 def steps_of(paper: int, like: CdcdSettings) -> int:

@@ -39,8 +39,8 @@ def study(
 
     `systems` gives, for each label, the function `train(settings, data, seed)` and its settings,
     which name seeds, samples and workers. Seeds run in parallel, the systems of a seed one after
-    another, so the phases they share are trained once; fewer seeds than workers let the systems
-    run in parallel too, and who needs a shared phase waits for it. `measure(samples, data)`
+    another, so the phases they share are trained once; where that would leave workers idle, the
+    systems run in parallel too, and who needs a shared phase waits for it. `measure(samples, data)`
     returns numbers. A training that raises `DivergedError` has one number, `DIVERGED`.
     """
     refuse(not systems, "study was given no systems; name at least one.")
@@ -51,7 +51,7 @@ def study(
             f"{label} has seeds {settings.seeds}, the others {first.seeds}; use the same.",
         )
     parts = [dict(systems)]
-    if len(first.seeds) < first.workers:
+    if len(first.seeds) % first.workers:
         parts = [{label: system} for label, system in systems.items()]
     jobs = [
         joblib.delayed(_one_seed)(part, data, measure, seed)

@@ -14,6 +14,11 @@ Three things differ from the release and change no result that it could give, or
 - The activation of the MLP is a choice: x sigmoid(1.702 x), as released, or the ReLU of the shared
   Transformer, which is quicker on a CPU.
 
+At step 1 hardly a token is masked: L_0 asks that visible tokens be copied, and sampling ends with a
+draw from the copy. With `start="copying"` (ours) tokens begin large beside what the layers add, and
+the head as the token embedding, so large that what is seen has a logit of about log K + 3 and is
+the likeliest from the first update on. With "released" copying must be learnt.
+
 Weights begin as N(0, 0.02) at the released width of 1024; a narrower network begins with weights as
 much larger as keeps what reaches its output the same. `B` batch, `L` positions, `S` positions of
 the condition, `D` width, `K` codes, `C` width of the condition.
@@ -31,6 +36,7 @@ from torch import Tensor, nn
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.nn.transformer import Norm, Transformer, TransformerConfig
 
+PLACES, SURE = 0.5, 3.0  # spread of places beside that of tokens, 1; how sure copies begin
 SPREAD, SPREAD_WIDTH = 0.02, 1024  # of the first weights, and where they have it
 Read = Sequence[tuple[Tensor, Tensor]]
 
@@ -40,7 +46,7 @@ class DenoiserConfig:
     """Size of a denoiser.
 
     codes: K. positions: L. steps: T. condition: width of what it is conditioned on, and
-    `condition_positions` how many of those there are.
+    `condition_positions` how many of those there are. start: the first weights.
     """
 
     codes: int
@@ -53,6 +59,7 @@ class DenoiserConfig:
     condition: int = 1024
     condition_positions: int = 1
     activation: Literal["gelu2", "relu"] = "gelu2"
+    start: Literal["copying", "released"] = "copying"
 
     def __post_init__(self) -> None:
         """Refuse sizes that are none; the Transformer refuses what does not divide."""
@@ -127,6 +134,16 @@ class Denoiser(nn.Module):
         spread = SPREAD * math.sqrt(SPREAD_WIDTH / width)
         for module in self.modules():
             _begin(module, spread)
+        if config.start == "copying":
+            self._copy()
+
+    @torch.no_grad()
+    def _copy(self) -> None:
+        """Begin with weights that copy what is seen."""
+        nn.init.normal_(self.tokens.weight)
+        nn.init.normal_(self.places.weight, std=PLACES)
+        scale = (math.log(self.config.codes) + SURE) / self.config.width
+        self.head.weight.copy_(self.tokens.weight[:-1] * scale)
 
     def read(self, condition: Float[Tensor, "B S C"]) -> Read:
         """Return what every layer needs of the condition, which holds for all steps."""

@@ -27,7 +27,6 @@ from pasdedeux.training.musics import Material, Tokenizer
 
 SEED = 0  # of the VQ-VAE, which all systems and seeds share
 AT_ONCE = 64  # clips whose sound is in memory
-CODE = "pasdedeux.papers.cdcd_material"
 
 
 def material(settings: CdcdSettings) -> Material:
@@ -41,7 +40,7 @@ def material(settings: CdcdSettings) -> Material:
     chosen = replace(settings.codec, device=settings.device)
     trained = cdcd_codec.trained(chosen, sounds(made), SEED, start=start)
     name = trained.run.folder.name
-    key = digest(name, made.checksum, fingerprint(CODE))
+    key = digest(name, made.checksum, fingerprint("pasdedeux.data.clips"))
     kept = stored.arrays("tokens", key, lambda: {"tokens": encoded(trained.codec, made)})
     return Material(made, trained.codec, kept["tokens"], name)
 

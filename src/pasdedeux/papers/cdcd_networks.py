@@ -69,7 +69,7 @@ def denoiser_config(settings: CdcdSettings, sizes: Sizes) -> DenoiserConfig:
         width=settings.width, layers=settings.layers, heads=settings.heads,
         feed_forward=settings.feed_forward, condition=settings.width,
         condition_positions=motion.positions or motion.channels[-1],
-        activation=settings.activation,
+        activation=settings.activation, start=settings.denoiser_start,
     )  # fmt: skip
 
 

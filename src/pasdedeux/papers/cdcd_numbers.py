@@ -7,6 +7,7 @@ Mean opinion scores have no measurement here, so their cells are "not run".
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import pairwise
 
 from pasdedeux.nn.motion_encoder import SHAPES
@@ -24,8 +25,9 @@ PRINTED: Columns = {**BEATS, GENRE: "genre B (%)"}
 TRUE_ROW = {"GT Music": "ground truth"}  # what the tables print -> a row of `trivial`
 RHYTHM = ("coverage (%)", "hit (%)", "capped (%)", "flags F1 (%)", "onset F1 (%)")
 GENRES = ("genre A (%)", "balanced A (%)", "genre B (%)", "balanced B (%)")
-SOUND = ("level (dBFS)", "silent (%)", "clips", "skipped")
-EVERYTHING: Columns = {name: name for name in (*RHYTHM, *GENRES, *SOUND)}
+SOUND = ("level (dBFS)", "silent (%)")
+RHYTHM_ALL: Columns = {name: name for name in (*RHYTHM, "clips", "skipped")}
+GENRE_ALL: Columns = {name: name for name in (*GENRES, *SOUND)}
 
 
 def identity(seconds: int, genres: Mapping[str, int], diffusion_steps: int) -> str:
@@ -163,6 +165,11 @@ def _encoder(source: str) -> dict[str, float]:
     }
 
 
+@cache
+def _cost(settings: CdcdSettings) -> cdcd_cost.Cost:
+    return cdcd_cost.table_8(settings)
+
+
 COSTS = (
     "learned (M)", "motion encoder (M)", "operations an update (T)", "memory (GB)", "V100 days",
 )  # fmt: skip
@@ -172,7 +179,7 @@ def costs(profiles: Mapping[str, CdcdSettings]) -> list[Measurement]:
     """Return what a training costs at each of some profiles, on clips of 2 s as of AIST++."""
     rows = []
     for name, settings in profiles.items():
-        cost = cdcd_cost.table_8(settings)
+        cost = _cost(settings)
         told = (
             cost.parameters / 1e6, cost.motion / 1e6, cost.operations / 1e12, cost.bytes / 1e9,
             cost.v100_days,
@@ -186,7 +193,7 @@ def costs(profiles: Mapping[str, CdcdSettings]) -> list[Measurement]:
 
 def table_8() -> list[Measurement]:
     """Return size and estimated time of the paper's training, counted on its modules."""
-    cost = cdcd_cost.table_8(CdcdSettings.paper())
+    cost = _cost(CdcdSettings.paper())
     told = {"Param. (M)": cost.parameters / 1e6, "V100 days": cost.v100_days}
     row = "AIST++, Ours CDCD"
     return [Measurement(row, column, None, value, "module") for column, value in told.items()]

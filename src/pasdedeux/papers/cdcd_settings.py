@@ -10,6 +10,8 @@
 | motion_kernels   |            |                                                                  |
 | motion_start     | "kept"     | first weights under which the dance is heard in the condition    |
 |                  |            | at all; "released" is N(0, 0.02) (`nn.motion_encoder`)           |
+| denoiser_start   | "copying"  | first weights that copy the tokens that are seen (ours): else   |
+|                  |            | it must be learnt; "released" is N(0, 0.02) (`nn.denoiser`)      |
 | activation       | "gelu2"    | x sigmoid(1.702 x), as released; "relu" is cheaper on a CPU      |
 | rate             | 4.5e-4     | section C.1; the released music settings have 2e-4               |
 | ending           | "constant" | the release halves the rate when the loss stalls, but its loss   |
@@ -63,6 +65,7 @@ class CdcdSettings(MusicTraining):
     motion_channels: tuple[int, ...] = (256, 512, 1024, 1024, 1)
     motion_kernels: tuple[int, ...] = (6, 3, 3, 3, 4)
     motion_start: Literal["kept", "released"] = "kept"
+    denoiser_start: Literal["copying", "released"] = "copying"
     rate: float = 4.5e-4  # AdamW, its highest learning rate
     warmup: int = 1000  # updates until the rate is reached
     ending: Literal["constant", "cosine"] = "constant"  # of the rate; cosine falls to 0
@@ -93,6 +96,7 @@ class CdcdSettings(MusicTraining):
         choice("layout", self.layout, ("token", "temporal"))
         choice("condition", self.condition, ("joint", "frozen"))
         choice("motion_start", self.motion_start, ("kept", "released"))
+        choice("denoiser_start", self.denoiser_start, ("copying", "released"))
         choice("ending", self.ending, ("constant", "cosine"))
 
     def rate_at(self, step: int) -> float:
@@ -124,8 +128,8 @@ class CdcdSettings(MusicTraining):
         return replace(
             cls.gpu(), codec=CodecSettings.laptop(), width=96, layers=3, heads=4,
             activation="relu", diffusion_steps=20, genre_width=24, motion_width=96,
-            motion_length=64, motion_channels=(32, 48, 64, 64, 1), batch=4, steps=1000, rate=1e-3,
-            warmup=100, average=0.99, workers=2,
+            motion_length=64, motion_channels=(32, 48, 64, 64, 1), batch=4, steps=600, rate=3e-3,
+            warmup=50, average=0.98, workers=2,
         )  # fmt: skip
 
     @classmethod

@@ -16,8 +16,8 @@ from pasdedeux.base.checks import refuse
 from pasdedeux.metrics import beats
 from pasdedeux.report.picture import GREEN, GREY, ORANGE, PALE_GREY, STYLE, Picture, picture
 
-BANDS, HOP_SAMPLES, RANGE_DB = 80, 256, 70.0
-FLAG_BANDS = 9  # height of the strip of flags, in bands
+BANDS, HOP_SAMPLES, RANGE_DB = 64, 512, 70.0
+FLAG_BANDS = 8  # height of the strip of flags, in bands
 KHZ_TICKS = (0.5, 1.0, 2.0, 4.0, 8.0)
 Columns = Mapping[str, Mapping[str, Float[np.ndarray, " S"]]]
 
@@ -70,7 +70,9 @@ def _panel(
     )
     level = librosa.power_to_db(power, ref=max(1e-10, float(power.max())), top_db=RANGE_DB)
     extent = (0.0, power.shape[1] * HOP_SAMPLES / rate_hz, -0.5, BANDS - 0.5)
-    axes.imshow(level, origin="lower", aspect="auto", extent=extent, cmap="magma")
+    axes.imshow(
+        level, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="nearest"
+    )
     onsets = beats.onset_seconds(sound, rate_hz)
     axes.vlines(onsets, -0.5, BANDS - 0.5, color="white", linewidth=0.9, alpha=0.9)
     _flags(axes, beats.flags(onsets, seconds), None if true is None else beats.flags(true, seconds))

@@ -4,6 +4,8 @@ Arrays come in, nothing is computed here but the mel spectrogram: frames have 20
 chroma and 1 beat, `rate_hz` a second. `T` frames, `S` samples, `N` beats.
 """
 
+from collections.abc import Mapping
+
 import librosa
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +15,7 @@ from matplotlib.axes import Axes
 from pasdedeux.base.checks import refuse
 from pasdedeux.music.audio import levelled, ogg
 from pasdedeux.report.figures import PITCH_NAMES
-from pasdedeux.report.picture import BLUE, GREEN, GREY, ORANGE, STYLE, Picture, picture
+from pasdedeux.report.picture import BLUE, GREEN, GREY, ORANGE, PALE_GREY, STYLE, Picture, picture
 from pasdedeux.report.viewer import Sound
 
 FEATURES = 53
@@ -67,6 +69,64 @@ def features_over_sound(
         grid[0].set_xlim(begin, end)  # columns at either end are cut in half
         drawn.suptitle(title, fontsize=10)
     return drawn
+
+
+def spectrograms(
+    rows: Mapping[str, Mapping[str, Float[np.ndarray, " _"]]],
+    *,
+    rate_hz: int,
+    onset_seconds: Mapping[str, Mapping[str, Float[np.ndarray, " _"]]] | None = None,
+) -> Picture:
+    """Return mel spectrograms of sounds: a row for each title, its versions side by side.
+
+    Colours show decibels below the loudest moment of the row's first version. Onsets are white
+    ticks; under each picture every begun second is green where an onset falls into it, else pale:
+    the flags that beats are counted by. Raises `ValueError` for rows of different versions.
+    """
+    versions = [tuple(shown) for shown in rows.values()]
+    refuse(not rows or not versions[0], "spectrograms needs at least one sound.")
+    refuse(len(set(versions)) > 1, f"every row needs the same versions, got {versions}.")
+    with mpl.rc_context(STYLE):
+        drawn = picture(0.6 + 3.4 * len(versions[0]), 0.4 + 1.6 * len(rows))
+        grid = drawn.subplots(len(rows), len(versions[0]), squeeze=False, sharex=True)
+        for line, (title, shown) in zip(grid.tolist(), rows.items(), strict=True):
+            powers = [_mel_power(sound, rate_hz) for sound in shown.values()]
+            loudest = max(1e-10, float(powers[0].max()))
+            for axes, (name, sound), power in zip(line, shown.items(), powers, strict=True):
+                level = librosa.power_to_db(power, ref=loudest, top_db=None)
+                _image(
+                    axes, level, 0.0, HOP_SAMPLES / rate_hz, "magma", "",
+                    limits=(-LOUDNESS_RANGE_DB, 0.0),
+                )  # fmt: skip
+                _khz(axes, rate_hz)
+                if onset_seconds is not None:
+                    _flag(axes, onset_seconds[title][name], len(sound) / rate_hz)
+            line[0].set_ylabel(f"{title}\nmel (kHz)", fontsize=8)
+        for name, top, bottom in zip(versions[0], grid[0], grid[-1], strict=True):
+            top.set_title(name, fontsize=9)
+            bottom.set_xlabel("time (s)")
+    return drawn
+
+
+def _mel_power(sound: np.ndarray, rate_hz: int) -> Float[np.ndarray, "C T"]:
+    return librosa.feature.melspectrogram(
+        y=sound.astype(np.float32), sr=rate_hz, n_mels=MEL_BANDS, hop_length=HOP_SAMPLES
+    )
+
+
+def _khz(axes: Axes, rate_hz: int) -> None:
+    edges = librosa.mel_frequencies(n_mels=MEL_BANDS + 2, fmax=rate_hz / 2)[1:-1] / 1000
+    ticks = [tick for tick in KHZ_TICKS if tick < edges[-1]]
+    axes.set_yticks(np.interp(ticks, edges, np.arange(MEL_BANDS)), [f"{tick:g}" for tick in ticks])
+
+
+def _flag(axes: Axes, onsets: Float[np.ndarray, " N"], seconds: float) -> None:
+    """Draw onsets as ticks, and below the picture which begun seconds have one."""
+    axes.vlines(onsets, 0.86, 1.0, transform=axes.get_xaxis_transform(), color="white", linewidth=1)
+    for begin in range(int(np.ceil(seconds))):
+        held = bool(((onsets >= begin) & (onsets < begin + 1)).any())
+        colour = GREEN if held else PALE_GREY
+        axes.axvspan(begin + 0.02, min(begin + 0.98, seconds), 0, 0.045, color=colour)
 
 
 def _span(
@@ -124,14 +184,10 @@ def _marks(
 
 
 def _mel(axes: Axes, sound: np.ndarray, rate_hz: int, begin: float) -> None:
-    power = librosa.feature.melspectrogram(
-        y=sound.astype(np.float32), sr=rate_hz, n_mels=MEL_BANDS, hop_length=HOP_SAMPLES
-    )
+    power = _mel_power(sound, rate_hz)
     level = librosa.power_to_db(power, ref=max(1e-10, float(power.max())), top_db=LOUDNESS_RANGE_DB)
     _image(axes, level, begin, HOP_SAMPLES / rate_hz, "magma", "mel (kHz)")
-    edges = librosa.mel_frequencies(n_mels=MEL_BANDS + 2, fmax=rate_hz / 2)[1:-1] / 1000
-    ticks = [tick for tick in KHZ_TICKS if tick < edges[-1]]
-    axes.set_yticks(np.interp(ticks, edges, np.arange(MEL_BANDS)), [f"{tick:g}" for tick in ticks])
+    _khz(axes, rate_hz)
 
 
 def _mfcc(axes: Axes, values: np.ndarray, begin: float, step_seconds: float) -> None:
