@@ -6,8 +6,8 @@ the setting that switches it where one does; the test suite refuses a name that 
 
 import html
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -38,7 +38,10 @@ class Deviation:
     evidence: tuple[str, ...]  # names, see `report.places`
     notebook: str  # where it matters
     setting: str = ""  # that switches it; "" where nothing does
-    letter: str | float | int | bool | None = None  # a value under which it is otherwise than decided
+    letter: str | float | int | bool | None = (
+        None  # a value under which it is otherwise than decided
+    beside: Mapping[str, str | float | int | bool] = field(default_factory=dict)  # what it needs
+    )
 
     @property
     def anchor(self) -> str:
@@ -48,7 +51,10 @@ class Deviation:
     @property
     def switch(self) -> str:
         """The setting with its other value, as people write it."""
-        return self.setting if self.letter is None else f"{self.setting} = {self.letter!r}"
+        if self.letter is None:
+            return self.setting
+        more = "".join(f", {name} = {value!r}" for name, value in self.beside.items())
+        return f"{self.setting} = {self.letter!r}{more}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,7 +136,8 @@ def _card(one: Deviation, folder: Path) -> str:
         shown = f'<a href="notebooks/{one.notebook}.html">{shown}</a>'
     setting = named(one.setting, folder) if one.setting else "nothing switches it"
     if one.letter is not None:
-        setting += f", otherwise with <code>{html.escape(repr(one.letter))}</code>"
+        other = one.switch.partition(" = ")[2]
+        setting += f", otherwise with <code>{html.escape(other)}</code>"
     facts = [
         ("here", html.escape(one.decision)),
         ("setting", setting),

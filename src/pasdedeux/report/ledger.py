@@ -26,7 +26,7 @@ from pasdedeux.base.files import write_text
 from pasdedeux.report import claims, table
 from pasdedeux.report.cards import card, listing, named
 from pasdedeux.report.claims import ORDER, Part
-from pasdedeux.report.markup import badge, markdown_grid
+from pasdedeux.report.markup import badge, html_grid, markdown_grid
 from pasdedeux.report.printed import writer_of
 from pasdedeux.report.reference import StatedClaim, known_papers, short_of, stated_claims
 
@@ -106,6 +106,26 @@ class Entry:
     def deciding(self) -> Part | None:
         """The part that speaks most against the claim."""
         return min(self.parts, key=lambda part: ORDER.index(part.verdict), default=None)
+
+
+@dataclass(frozen=True, repr=False)
+class Ledger:
+    """All claims as a notebook shows them: the counts, and a card for each."""
+
+    entries: tuple[Entry, ...]
+    folder: Path
+
+    def __repr__(self) -> str:
+        header, lines = summary(self.entries)
+        return "\n".join(" | ".join(line) for line in [header, *lines])
+
+    def _repr_html_(self) -> str:
+        header, lines = summary(self.entries)
+        grid = html_grid(header, lines, caption=f"{len(self.entries)} claims.")
+        return f"{grid}<p>{RULE}</p>{cards(self.entries, self.folder)}"
+
+    def _repr_markdown_(self) -> str:
+        return markdown(self.entries, "The claims")
 
 
 def parsed(text: str) -> Cells:
