@@ -17,6 +17,7 @@ from pasdedeux.report.markup import html_grid, markdown_grid
 from pasdedeux.report.reference import entries, known_papers, short_of
 
 Kind = Literal["ambiguous", "wrong", "contradicts its code", "not given"]
+Letter = str | float | int | bool
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MEANS = (
     "ambiguous: it can be read in two ways; wrong: it cannot be as printed; contradicts its code: "
@@ -38,10 +39,8 @@ class Deviation:
     evidence: tuple[str, ...]  # names, see `report.places`
     notebook: str  # where it matters
     setting: str = ""  # that switches it; "" where nothing does
-    letter: str | float | int | bool | None = (
-        None  # a value under which it is otherwise than decided
-    beside: Mapping[str, str | float | int | bool] = field(default_factory=dict)  # what it needs
-    )
+    letter: Letter | None = None  # a value under which it is otherwise than decided
+    beside: Mapping[str, Letter] = field(default_factory=dict)  # what that value needs
 
     @property
     def anchor(self) -> str:
