@@ -82,6 +82,11 @@ def test_what_waits_needs_listeners_images_or_data_that_are_not_here():
     }  # fmt: skip
 
 
+def test_tiktok_is_decided_on_its_own_table():
+    assert verdicts({"2": as_printed("2")})["tiktok"] == "holds"
+    assert verdicts({"6": as_printed("6")})["tiktok"] == "not run"
+
+
 def test_one_seed_decides_nothing():
     found = verdicts(everything((3,)), other_song(-10.0))
     assert {verdict for name, verdict in found.items() if name not in WAITING} == {"undecided"}

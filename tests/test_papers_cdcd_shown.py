@@ -77,7 +77,7 @@ class Copies(torch.nn.Module):
         self.codes = codes
 
     def read(self, condition):
-        return condition
+        return [(condition, condition)]
 
     def forward(self, noisy, t, read):
         seen = torch.where(noisy < self.codes, noisy, 0)
@@ -98,7 +98,7 @@ def test_the_leak_is_nearly_the_truth_for_a_network_that_only_copies(composer, m
     bar = float(Schedule(7, 20).rates(torch.tensor([2])).alpha_bar)
     assert bar > 0.9
     zero = float((material.tokens[rows] == 0).mean())
-    assert found.same == pytest.approx(bar + (1 - bar) * zero, abs=0.02)
+    assert found.same == pytest.approx(bar + (1 - bar) * zero, abs=0.07)  # 105 tokens, 3 sd
     told = cdcd_shown.leaks(composer, material, rows, seed=3)
     assert told["leaked: from the true music"]["true tokens (%)"] > 90
     assert told["fair: from all MASK"]["true tokens (%)"] == pytest.approx(100 * zero)

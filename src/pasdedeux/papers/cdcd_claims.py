@@ -168,8 +168,8 @@ def within(a: Seeds, b: Seeds, column: str, what: str, margin: float) -> Part:
 def claims(tables: Scores, other_song: PerClip | None = None) -> tuple[Claim, ...]:
     """Return every claim about music with the verdict of our runs.
 
-    `tables` holds the scores by table ("1", "6", "7", "9", "10", "4 left") and row; `other_song`
-    those of real music of other songs for the same clips.
+    `tables` holds the scores by table ("1", "2", "6", "7", "9", "10", "4 left") and row;
+    `other_song` those of real music of other songs for the same clips.
     """
     main = {**tables.get("1", {}), **tables.get("6", {})}
     parts = {
@@ -177,6 +177,7 @@ def claims(tables: Scores, other_song: PerClip | None = None) -> tuple[Claim, ..
         **_steps(tables.get("4 left", {})),
         **_lengths(tables.get("7", {})),
         **_strengths(tables.get("9", {}), tables.get("10", {})),
+        "tiktok": _ahead(tables.get("2", {}), BEST, [VANILLA, "D2M-GAN"], BEATS),
     }
     if other_song is not None and STEP_INTRA in main:
         fixed = dict.fromkeys(main[STEP_INTRA], other_song)

@@ -26,8 +26,8 @@ TRUE_ROW = {"GT Music": "ground truth"}  # what the tables print -> a row of `tr
 RHYTHM = ("coverage (%)", "hit (%)", "capped (%)", "flags F1 (%)", "onset F1 (%)")
 GENRES = ("genre A (%)", "balanced A (%)", "genre B (%)", "balanced B (%)")
 SOUND = ("level (dBFS)", "silent (%)")
-RHYTHM_ALL: Columns = {name: name for name in (*RHYTHM, "clips", "skipped")}
-GENRE_ALL: Columns = {name: name for name in (*GENRES, *SOUND)}
+RHYTHM_COLUMNS: Columns = {name: name for name in RHYTHM}
+GENRE_COLUMNS: Columns = {name: name for name in (*GENRES, *SOUND)}
 
 
 def identity(seconds: int, genres: Mapping[str, int], diffusion_steps: int) -> str:

@@ -124,7 +124,7 @@ class CdcdSettings(MusicTraining):
 
     @classmethod
     def laptop(cls) -> "CdcdSettings":
-        """3 layers of 96 units and a quarter of the paper's T: about 2 minutes on one CPU core."""
+        """3 layers of 96 units and a quarter of the paper's T: 2 to 3 minutes on a CPU core."""
         return replace(
             cls.gpu(), codec=CodecSettings.laptop(), width=96, layers=3, heads=4,
             activation="relu", diffusion_steps=20, genre_width=24, motion_width=96,
