@@ -7,6 +7,7 @@ from pasdedeux.report.reference import reference, stated_claims
 from pasdedeux.training.run import Measured
 
 SEEDS = (3, 5, 8)
+MEASURED = {name for name, one in stated_claims("dual").items() if not one.test}
 KEYS = dual_numbers.TABLE_4
 FLOOR = dual_claims.FROZEN_BODY
 TRUTH = {"beats alignment (%)": 68.7, "above chance (%)": 2.0, "distance world (mm)": 0.0}
@@ -41,12 +42,14 @@ def systems(seeds=SEEDS):
 
 
 def verdicts(*given):
-    return {claim.id: claim.verdict for claim in dual_claims.claims(*given)}
+    """The verdicts that runs give; sentences of mathematics are decided by their own tests."""
+    found = {claim.id: claim.verdict for claim in dual_claims.claims(*given)}
+    return {name: verdict for name, verdict in found.items() if name in MEASURED}
 
 
 def test_the_papers_own_numbers_uphold_every_claim_that_needs_no_listener():
     found = verdicts(systems(), rows("4"), TRUTH)
-    assert set(found) == set(stated_claims("dual"))
+    assert set(found) == MEASURED
     waiting = {name for name, verdict in found.items() if verdict == "not run"}
     assert waiting == {"users-realism", "users-genre"}
     assert {found[name] for name in set(found) - waiting} == {"holds"}

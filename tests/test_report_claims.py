@@ -50,9 +50,9 @@ def test_compare_agrees_with_the_paired_t_test(differences: list[float]) -> None
 
 
 def test_one_seed_or_none_decides_nothing() -> None:
-    assert compare({0: 0.0}, {0: 5.0})[::2] == ("undecided", 1)
+    assert compare({0: 0.0}, {0: 5.0})[:3:2] == ("undecided", 1)
     assert "one seed" in compare({0: 0.0}, {0: 5.0}).evidence
-    assert compare({0: 1.0}, {1: 5.0})[::2] == ("not run", 0)
+    assert compare({0: 1.0}, {1: 5.0})[:3:2] == ("not run", 0)
     assert compare({0: 1.0, 1: 1.0}, {0: 1.0, 1: 1.0}).verdict == "undecided"
     with pytest.raises(ValueError, match="not all finite"):
         compare({0: math.nan}, {0: 1.0})
@@ -61,7 +61,7 @@ def test_one_seed_or_none_decides_nothing() -> None:
 def test_observe() -> None:
     assert observe({0: True, 1: True}, what="peak").verdict == "holds"
     assert observe({0: False, 1: False}, what="peak").verdict == "does not hold"
-    assert observe({0: True, 1: False}, what="peak") == ("undecided", "peak: 1 of 2 seeds", 2)
+    assert observe({0: True, 1: False}, what="peak")[:3] == ("undecided", "peak: 1 of 2 seeds", 2)
     assert observe({0: True}, what="peak").verdict == "undecided"
     assert observe({0: True}, what="peak", least=1).verdict == "holds"
     assert observe({}, what="peak").verdict == "not run"
@@ -88,6 +88,21 @@ def test_evidence_tells_first_what_speaks_against() -> None:
     assert evidence == "b (does not hold, n=3); c (undecided, n=2); a (holds, n=5)"
 
 
+def test_a_part_keeps_its_numbers_and_whether_it_leans() -> None:
+    a, zero = {0: 1.0, 1: 2.0, 2: 4.5}, dict.fromkeys(range(3), 0.0)
+    mean, low, high = interval(list(a.values()))
+    part = compare(a, zero, lower=False)
+    assert part[3:6] == (mean, low, high)
+    assert part.verdict == "undecided", "low is below 0 at the 95 % level"
+    assert part.leans, "and above it at the 80 % level"
+    assert not compare(a, zero).leans, "the other side is not leant to"
+    assert not compare({0: 1.0, 1: -2.0, 2: 4.5}, zero, lower=False).leans
+    assert not compare({0: 1.0}, zero, lower=False).leans, "one seed leans nowhere"
+    assert observe({0: True, 1: True, 2: False}, what="peak").leans
+    assert not observe({0: True, 1: False, 2: False}, what="peak").leans
+    assert not observe({0: True}, what="peak").leans
+
+
 def test_by_seed_takes_one_cell() -> None:
     held = [Measurement("MC", "x", s, float(s), "runs/a") for s in (3, 1)]
     held.append(Measurement("RM", "x", 1, 9.0, "runs/b"))
@@ -100,8 +115,12 @@ def test_claims_round_trip(tmp_path: Path) -> None:
     decided = [decide(stated["mc-best"], [HOLDS]), decide(stated["rm-worst"], [])]
     made = Claims(tuple(decided), "Invented numbers.", "quick")
     made.write(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["claims.csv", "claims.md"]
+    names = ["claims.csv", "claims.md", "claims_parts.csv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
     assert read(tmp_path / "claims.csv") == made
+    assert read(tmp_path / "claims.csv").claims[0].parts == (HOLDS,)
+    (tmp_path / "claims_parts.csv").unlink()
+    assert read(tmp_path / "claims.csv").claims[0].parts == ()
     with (tmp_path / "claims.csv").open(newline="") as file:
         assert [line["verdict"] for line in csv.DictReader(file)] == ["holds", "not run"]
     for form in (made._repr_html_(), made._repr_markdown_()):

@@ -77,8 +77,15 @@ def test_the_report_gathers_everything(project: Path) -> None:
         assert part in text, part
     assert text.index("Table 1") < text.index(">Balance<")
     assert text.index("figure_6.png") < text.index("bars.png")
-    assert "losses" not in text
-    assert "47 × " in text  # cells of Table I that did not run
+    assert "losses.csv" not in text
+    assert ">Losses<" not in text, "a CSV that is no table is not shown"
+    tables = text.partition('id="fusion-tables"')[2].partition("<section")[0]
+    assert "47 × " in tables  # cells of Table I that did not run
+    order = ("summary", "claims", "fusion-tables", "fusion-figures", "deviations", "equations")
+    places = [text.index(f'<section id="{anchor}"') for anchor in order]
+    assert places == sorted(places)
+    for page in ("claims.html", "deviations.html", "equations.html", "claims.md", "all_tables.csv"):
+        assert (report.parent / page).is_file()
 
 
 def test_every_link_leads_to_a_file_and_every_anchor_to_a_section(project: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_row_that_lacks_a_column_is_refused() -> None:
 
 def test_claims_have_ids_texts_and_places() -> None:
     claims = stated_claims("fusion")
-    assert len(claims) == 19
+    assert len(claims) == 30
     assert claims["mc-best"].where.startswith("Section IV-A")
     assert all(claim.text.endswith(".") for claim in claims.values())
     figure = [claim for claim in claims.values() if "Figure 6" in claim.where]

@@ -39,7 +39,7 @@ def mdot_claims(
         "matching": _matching(every),
     }
     stated = stated_claims("mdot").values()
-    claims = tuple(decide(one, parts[one.id]) for one in stated)
+    claims = tuple(decide(one, parts.get(one.id, [])) for one in stated)
     return Claims(claims, data_notice, profile)
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from pasdedeux.base import paths
 from pasdedeux.base.checks import refuse
@@ -23,7 +24,15 @@ from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.metrics.bootstrap import paired
 from pasdedeux.papers.cdcd_evaluate import PERCENT, Performed
 from pasdedeux.papers.cdcd_numbers import COVERAGE, GENRE, HIT
-from pasdedeux.report.claims import Claim, Outcome, Part, decide, interval
+from pasdedeux.report.claims import (
+    CONFIDENCE,
+    LEANING,
+    Claim,
+    Outcome,
+    Part,
+    decide,
+    interval,
+)
 from pasdedeux.report.reference import reference, stated_claims
 from pasdedeux.training.run import Measured, samples_file
 
@@ -49,12 +58,30 @@ Scores = Mapping[str, Mapping[str, Seeds]]  # by table and row
 
 
 class Difference(NamedTuple):
-    """What two rows differ by: the mean, its ends over seeds and over clips, and the seeds."""
+    """What two rows differ by: the mean, its ends over seeds and over clips, and each seed's."""
 
     mean: float
     seeds: tuple[float, float]
     clips: tuple[float, float]
-    n: int
+    values: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        """How many seeds."""
+        return len(self.values)
+
+    @property
+    def leaning(self) -> tuple[float, float]:
+        """Both intervals at the 80 % level, that over clips as a normal one; the wider ends."""
+        share = stats.norm.ppf(0.5 + LEANING / 2) / stats.norm.ppf(0.5 + CONFIDENCE / 2)
+        _, *seeds = interval(self.values, LEANING)
+        clips = [self.mean + share * (end - self.mean) for end in self.clips]
+        return min(seeds[0], clips[0]), max(seeds[1], clips[1])
+
+    @property
+    def known(self) -> tuple[float | None, float | None]:
+        """The two ends, None with one seed."""
+        return self.ends if self.n > 1 else (None, None)
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -106,8 +133,9 @@ def difference(a: Seeds, b: Seeds, column: str) -> Difference | None:
     values = np.stack([one - other for one, other in pairs])
     draw = numpy_generator(0, "claims", column)
     mean, *clips = paired(values, generator=draw)
-    _, *seeds = interval(values.mean(axis=1).tolist())
-    return Difference(mean, tuple(seeds), tuple(clips), len(shared))
+    means = values.mean(axis=1).tolist()
+    _, *seeds = interval(means)
+    return Difference(mean, tuple(seeds), tuple(clips), tuple(means))
 
 
 def above(a: Seeds, b: Seeds, column: str, what: str) -> Part:
@@ -117,7 +145,9 @@ def above(a: Seeds, b: Seeds, column: str, what: str) -> Part:
         return Part("not run", f"{column}: {what}: no seed in common", 0)
     low, high = found.ends
     verdict: Outcome = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-    return Part(verdict, found.told(f"{column}: {what}"), found.n)
+    leans = verdict == "undecided" and found.leaning[0] > 0
+    told = found.told(f"{column}: {what}")
+    return Part(verdict, told, found.n, found.mean, *found.known, leans)
 
 
 def within(a: Seeds, b: Seeds, column: str, what: str, margin: float) -> Part:
@@ -129,7 +159,10 @@ def within(a: Seeds, b: Seeds, column: str, what: str, margin: float) -> Part:
     inside = -margin < low and high < margin
     outside = high < -margin or low > margin
     verdict: Outcome = "holds" if inside else "does not hold" if outside else "undecided"
-    return Part(verdict, found.told(f"{column}: {what}") + f" of ±{margin:g}", found.n)
+    near, far = found.leaning
+    leans = verdict == "undecided" and -margin < near and far < margin
+    told = found.told(f"{column}: {what}") + f" of ±{margin:g}"
+    return Part(verdict, told, found.n, found.mean, *found.known, leans)
 
 
 def claims(tables: Scores, other_song: PerClip | None = None) -> tuple[Claim, ...]:

@@ -143,4 +143,5 @@ def _reached(numbers: Sequence[Measurement]) -> Part:
         return Part("undecided", f"{what} = {mean - printed:+.3g} [one seed]", 1)
     allowed = max(2 * statistics.stdev(found), NEAR * printed)
     verdict = "holds" if mean >= printed - allowed else "does not hold"
-    return Part(verdict, f"{what} = {mean - printed:+.3g} [{-allowed:.3g} allowed]", len(found))
+    told = f"{what} = {mean - printed:+.3g} [{-allowed:.3g} allowed]"
+    return Part(verdict, told, len(found), mean - printed)

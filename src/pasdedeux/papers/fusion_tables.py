@@ -167,6 +167,7 @@ def claims(measured: Sequence[Measured], pair: MelodyPair) -> tuple[Claim, ...]:
         "balance": e.lower("Fusion", others[:3], imbalances),
         "sequence": e.lower("Fusion", ("MC",), ("held-out NLL",)),
         "npd-mle-third": e.lower("MLE", ("RM", "RL", "GAN"), npd),
+        "npd-gan-rl-improve": [p for s in ("GAN", "RL") for p in e.lower(s, ("RM",), npd)],
         "npd-fusion-second": e.lower("MC", ("Fusion",), npd) + e.lower("Fusion", others, npd),
         "dd-fusion-near-mc": [_near(e, column) for column in dd],
     }

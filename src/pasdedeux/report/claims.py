@@ -2,7 +2,8 @@
 
 A claim *holds* or *does not hold* only when the evidence leaves no doubt at the 95 % level, is
 *undecided* while it does, and is *not run* when a measurement that it needs is missing. A claim of
-several parts holds when every part holds and fails as soon as one part fails.
+several parts holds when every part holds and fails as soon as one part fails. A part that is
+undecided may still *lean* to the claimed side, clear at the 80 % level but not at the 95 % level.
 
 Differences are taken seed by seed, so that what two systems share under one seed cancels. Their
 interval is Student's t: with the three to five seeds of a run a bootstrap over seeds has only a
@@ -13,7 +14,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -27,21 +28,31 @@ from pasdedeux.report.reference import StatedClaim
 from pasdedeux.report.table import Measurement
 
 Outcome = Literal["holds", "does not hold", "undecided", "not run"]
-CONFIDENCE = 0.95
+CONFIDENCE, LEANING = 0.95, 0.8
 RULE = (
     "holds / does not hold: every part is clear at the 95 % level over paired seeds, or one part "
     "clearly fails; undecided: the interval includes no difference, or there is one seed only; "
     "not run: a measurement is missing."
 )
+ORDER: tuple[Outcome, ...] = ("does not hold", "not run", "undecided", "holds")
 FIELDS = ("id", "text", "where", "verdict", "evidence", "n", "data", "profile")
+PARTS = "claims_parts.csv"
 
 
 class Part(NamedTuple):
-    """One test of a claim: its outcome, what was seen, over how many seeds."""
+    """One test of a claim: its outcome, what was seen, over how many seeds.
+
+    `effect` lies between `low` and `high` at the 95 % level where it is a number with an interval;
+    `leans` is true of an undecided part that lies on the claimed side at the 80 % level.
+    """
 
     verdict: Outcome
     evidence: str
     n: int
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    leans: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Claim:
     verdict: Outcome
     evidence: str
     n: int  # seeds behind the weakest part
+    parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
 
 
 def by_seed(measurements: Iterable[Measurement], row: str, column: str) -> dict[int, float]:
@@ -61,14 +73,14 @@ def by_seed(measurements: Iterable[Measurement], row: str, column: str) -> dict[
     return {m.seed: m.value for m in measurements if (m.row, m.column) == (row, column)}
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean and the two ends of its 95 % t interval; infinite ends with one value."""
+def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Return mean and the two ends of its t interval; infinite ends with one value."""
     refuse(not values, "an interval needs at least one value, got none.")
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, -math.inf, math.inf
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * error
+    reach = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * error
     return mean, mean - reach, mean + reach
 
 
@@ -89,19 +101,24 @@ def compare(
     pairs = [(ours_a[seed], ours_b[seed]) for seed in seeds]
     told = f"{what}: values {pairs} are not all finite; leave failed runs out."
     refuse(not np.isfinite(pairs).all(), told)
-    mean, low, high = interval([a - b for a, b in pairs])
+    differences = [a - b for a, b in pairs]
+    mean, low, high = interval(differences)
+    _, near, far = interval(differences, LEANING)
     bounds = f"[{low:+.3g}, {high:+.3g}]" if len(seeds) > 1 else "[one seed, no interval]"
     side = (high < 0) - (low > 0)  # +1 clearly below, -1 clearly above, 0 neither
     verdicts: dict[int, Outcome] = {1: "holds", -1: "does not hold", 0: "undecided"}
     verdict = verdicts[side if lower else -side]
-    return Part(verdict, f"{what} = {mean:+.3g} {bounds}", len(seeds))
+    leans = verdict == "undecided" and (far < 0 if lower else near > 0)
+    ends = (low, high) if len(seeds) > 1 else (None, None)
+    return Part(verdict, f"{what} = {mean:+.3g} {bounds}", len(seeds), mean, *ends, leans)
 
 
 def observe(seen: Mapping[int, bool], *, what: str, least: int = 2) -> Part:
     """Return whether something that is there or not was there under every seed.
 
     It holds when true in all, fails when false in all, and is undecided when seeds disagree or
-    fewer than `least` ran. A fact about the data needs no second seed: `least=1`.
+    fewer than `least` ran; it leans to the claim when true in more than half of at least three. A
+    fact about the data needs no second seed: `least=1`.
     """
     if not seen:
         return Part("not run", f"{what}: no seed", 0)
@@ -109,21 +126,27 @@ def observe(seen: Mapping[int, bool], *, what: str, least: int = 2) -> Part:
     verdict: Outcome = "undecided"
     if len(seen) >= least and count in (0, len(seen)):
         verdict = "holds" if count else "does not hold"
-    return Part(verdict, f"{what}: {count} of {len(seen)} seeds", len(seen))
+    told, share = f"{what}: {count} of {len(seen)} seeds", count / len(seen)
+    leans = verdict == "undecided" and len(seen) > least and share > 0.5  # noqa: PLR2004
+    return Part(verdict, told, len(seen), effect=share, leans=leans)
 
 
 def decide(stated: StatedClaim, parts: Sequence[Part]) -> Claim:
     """Return the claim that `stated` makes, decided by `parts`; none means not run.
 
-    The evidence names first what speaks against the claim.
+    The evidence names first what speaks against the claim. A sentence of mathematics is decided by
+    its test, whatever ran.
     """
+    if stated.test and not parts:
+        proved: Outcome = "holds" if stated.outcome == "reproduced" else "does not hold"
+        parts = [Part(proved, f"by {stated.test}", 0)]
     verdicts = {part.verdict for part in parts}
-    order: tuple[Outcome, ...] = ("does not hold", "not run", "undecided", "holds")
-    verdict = next((v for v in order if v in verdicts), "not run")
-    listed = sorted(parts, key=lambda part: order.index(part.verdict))
+    verdict = next((v for v in ORDER if v in verdicts), "not run")
+    listed = sorted(parts, key=lambda part: ORDER.index(part.verdict))
     evidence = "; ".join(f"{part.evidence} ({part.verdict}, n={part.n})" for part in listed)
     n = min((part.n for part in parts), default=0)
-    return Claim(stated.id, stated.text, stated.where, verdict, evidence or "no run", n)
+    named = (stated.id, stated.text, stated.where, verdict, evidence or "no run", n)
+    return Claim(*named, parts=tuple(listed))
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,13 +185,23 @@ class Claims:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*FIELDS, *("rule" for _ in own)])
         for claim in self.claims:
-            values = [getattr(claim, field.name) for field in fields(claim)]
+            values = [getattr(claim, name) for name in FIELDS[:-2]]
             writer.writerow([*values, self.data_notice, self.profile, *own])
         return out.getvalue()
 
+    def parts_csv(self) -> str:
+        """Return one line per part of each claim: its id and the fields of `Part`."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["id", *Part._fields])
+        for claim in self.claims:
+            writer.writerows([[claim.id, *part] for part in claim.parts])
+        return out.getvalue()
+
     def write(self, folder: Path) -> None:
-        """Write `claims.csv` and `claims.md` into `folder`, each whole or not at all."""
+        """Write `claims.csv`, its parts and `claims.md` into `folder`, each whole or not at all."""
         write_text(Path(folder) / "claims.csv", self.csv())
+        write_text(Path(folder) / PARTS, self.parts_csv())
         write_text(Path(folder) / "claims.md", self.markdown())
 
     def _repr_html_(self) -> str:
@@ -181,15 +214,34 @@ class Claims:
 
 
 def read(path: Path) -> Claims:
-    """Return the claims written to the CSV at `path`; `ValueError` naming it when it is another."""
+    """Return the claims written to the CSV at `path`; `ValueError` naming it when it is another.
+
+    Their parts come from the file beside it; where that is missing, claims have none.
+    """
     with Path(path).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         header, lines = tuple(reader.fieldnames or ()), list(reader)
     told = f"{Path(path).name} holds no claims of ours (columns {header}); write it again."
     refuse(header not in (FIELDS, (*FIELDS, "rule")) or not lines, told)
-    names = [field.name for field in fields(Claim)]
+    parts = _parts(Path(path).with_name(PARTS))
     claims = tuple(
-        Claim(**{name: int(line[name]) if name == "n" else line[name] for name in names})
+        Claim(
+            **{name: int(line[name]) if name == "n" else line[name] for name in FIELDS[:-2]},
+            parts=tuple(parts.get(line["id"], ())),
+        )
         for line in lines
     )
     return Claims(claims, lines[0]["data"], lines[0]["profile"], lines[0].get("rule", RULE))
+
+
+def _parts(path: Path) -> dict[str, list[Part]]:
+    """Return the parts of each claim by its id; none when the file is not there."""
+    found: dict[str, list[Part]] = {}
+    if not path.is_file():
+        return found
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            numbers = [float(line[name]) if line[name] else None for name in Part._fields[3:6]]
+            told = (line["verdict"], line["evidence"], int(line["n"]))
+            found.setdefault(line["id"], []).append(Part(*told, *numbers, line["leans"] == "True"))
+    return found

@@ -39,7 +39,8 @@ p, ul, ol, dl { max-width: 48rem; overflow-wrap: break-word; }
 a { color: var(--link); } a.anchor-link { visibility: hidden; padding-left: 0.3em; }
 :is(h1, h2, h3):hover a.anchor-link { visibility: visible; }
 nav { background: var(--tint); border: 1px solid var(--line); border-radius: 0.5rem;
-  padding: 0.7rem 1rem; margin: 1rem 0; } nav ul { margin: 0.2rem 0; padding-left: 1.2rem; }
+  padding: 0.7rem 1rem; margin: 1rem 0; } nav ul { margin: 0.2rem 0;
+  padding-left: 1.2rem; columns: 9.5rem; max-width: none; }
 .note { color: var(--soft); font-size: 0.88rem; }
 .grid { overflow-x: auto; margin: 0.8rem 0; border: 1px solid var(--line); border-radius: 0.5rem; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
@@ -119,8 +120,9 @@ def contents(links: Sequence[tuple[str, str]]) -> str:
     return f"<nav aria-label='Contents'><strong>Contents</strong><ul>{items}</ul></nav>"
 
 
-def notebook_page(executed: Path, *, back: str) -> str:
-    """Return an executed notebook as a page with a link to `back`; asks nothing of a network.
+def notebook_page(executed: Path, *, back: str, more: Sequence[tuple[str, str]] = ()) -> str:
+    """Return an executed notebook as a page with links to `back` and to `more`, (target, text)
+    pairs; asks nothing of a network.
 
     Frames, style sheets from elsewhere and scripts other than the dance player's are left out.
     """
@@ -128,7 +130,11 @@ def notebook_page(executed: Path, *, back: str) -> str:
     exporter.register_filter("markdown2html", markdown)
     body, _ = exporter.from_notebook_node(nbformat.read(executed, as_version=4))
     colours = HtmlFormatter(nobackground=True).get_style_defs(".highlight")
-    link = f'<p class="note"><a href="{html.escape(back)}">All results</a></p>'
+    links = [
+        f'<a href="{html.escape(target)}">{html.escape(text)}</a>'
+        for target, text in ((back, "All results"), *more)
+    ]
+    link = f'<p class="note">{" · ".join(links)}</p>'
     title = executed.stem.replace("_", " ")
     player = f"<script>{script()}</script>"
     kept = _OUTSIDE.sub(lambda found: player if found.group() == player else "", body)

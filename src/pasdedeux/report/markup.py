@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 
 from pasdedeux.base.checks import refuse
 
+_GOOD, _OPEN = ("#0b4a25", "#d9f2e3"), ("#5c3d00", "#fdf0cf")
+_BAD, _NONE = ("#6e1423", "#fbdfe2"), ("#44484d", "#ebedef")
 COLOURS = {  # (text, ground), contrast at least 7 to 1
-    "match": ("#0b4a25", "#d9f2e3"),
-    "holds": ("#0b4a25", "#d9f2e3"),
-    "trend": ("#5c3d00", "#fdf0cf"),
-    "undecided": ("#5c3d00", "#fdf0cf"),
-    "mismatch": ("#6e1423", "#fbdfe2"),
-    "does not hold": ("#6e1423", "#fbdfe2"),
-    "not run": ("#44484d", "#ebedef"),
+    **dict.fromkeys(("match", "holds", "reproduced"), _GOOD),
+    **dict.fromkeys(("trend", "trend only", "undecided", "inconclusive"), _OPEN),
+    **dict.fromkeys(("mismatch", "does not hold", "not reproduced"), _BAD),
+    **dict.fromkeys(("not run", "quoted", "not testable here"), _NONE),
+    **dict.fromkeys(("ambiguous", "not given"), _OPEN),
+    **dict.fromkeys(("wrong", "contradicts its code"), _BAD),
 }
 LONG = 30  # characters from which a cell may be broken into lines
 _LATEX: Mapping[str, str] = {

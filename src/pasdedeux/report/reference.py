@@ -1,4 +1,4 @@
-"""What the papers print, read from `references/<paper>.toml`.
+"""What the papers print and claim: `references/<paper>.toml` and `references/claims.toml`.
 
 Printed numbers are kept as text, digit for digit: `39742.2` also says that the paper rounded to one
 decimal. Positions and units are the paper's own.
@@ -14,7 +14,9 @@ from typing import Any, Literal
 from pasdedeux.base.checks import choice, refuse
 
 FOLDER = Path(__file__).resolve().parents[1] / "references"
+LISTS = ("claims", "deviations", "equations")  # files beside those of the papers, about all of them
 Better = Literal["lower", "higher", "neither"]
+Settled = Literal["", "reproduced", "not reproduced"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class StatedClaim:
     id: str
     text: str  # in our words
     where: str  # where the paper says it
+    paper: str = ""
+    rule: str = "none"  # how it is decided, see `report.ledger.RULES`
+    cells: tuple[str, ...] = ()  # "table | rows | columns", see `report.ledger.Cells`
+    needs: str = ""  # what is not here, see `report.ledger.NEEDS`
+    test: str = ""  # that decides a sentence of mathematics
+    outcome: Settled = ""  # of that test
 
 
 @cache
@@ -116,11 +124,35 @@ def title_of(paper: str) -> str:
     return f"{about['short']}: {about['title']} (arXiv {about['arxiv']})"
 
 
+def short_of(paper: str) -> str:
+    """Return the short name of `paper`; raises `ValueError` if unknown."""
+    return str(_file(paper)["paper"]["short"])
+
+
 def known_papers() -> tuple[str, ...]:
     """Return the names of the papers that have a references file."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml") if file.stem not in LISTS))
+
+
+def tables_of(paper: str) -> tuple[str, ...]:
+    """Return the names of the tables that `paper` prints, in the order of its numbers.
+
+    What a figure or a footnote tells in numbers is kept beside them under a name of two words.
+    """
+    names = [name for name in _file(paper)["tables"] if name.isdigit()]
+    return tuple(sorted(names, key=int))
+
+
+@cache
+def entries(name: str) -> tuple[dict[str, Any], ...]:
+    """Return the entries of one of the lists about all papers: claims, deviations, equations."""
+    choice("name", name, LISTS)
+    content = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return tuple(content[name])
 
 
 def stated_claims(paper: str) -> dict[str, StatedClaim]:
-    """Return the testable sentences of `paper` by their id, in the order of the file."""
-    return {claim["id"]: StatedClaim(**claim) for claim in _file(paper)["claims"]}
+    """Return the checkable sentences of `paper` by their id, in the order of the file."""
+    choice("paper", paper, known_papers())
+    mine = [one for one in entries("claims") if one["paper"] == paper]
+    return {one["id"]: StatedClaim(**{**one, "cells": tuple(one.get("cells", ()))}) for one in mine}
