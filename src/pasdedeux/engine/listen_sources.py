@@ -61,15 +61,19 @@ class Finished(NamedTuple):
     runs: Mapping[str, Mapping[str, Any]]
     remedy: str
 
-    def lowest_seed(self, label: str) -> Measured | None:
-        """Return the run that keeps what the system `label` played, None where there is none."""
+    def every_seed(self, label: str) -> list[Measured]:
+        """Return a run for each seed that keeps what the system `label` played, in their order."""
         file = Path(samples_file(label))
-        kept = [
-            (told["seed"], name)
-            for name, told in self.runs.items()
+        kept = {
+            told["seed"]: name
+            for name, told in sorted(self.runs.items(), reverse=True)
             if any((paths.root() / name / file.with_suffix(end)).is_file() for end in _ENDINGS)
-        ]
-        return Measured(label, *min(kept), {}) if kept else None
+        }
+        return [Measured(label, seed, kept[seed], {}) for seed in sorted(kept)]
+
+    def lowest_seed(self, label: str) -> Measured | None:
+        """Return the run of the lowest seed, None where no run keeps what `label` played."""
+        return next(iter(self.every_seed(label)), None)
 
 
 _ENDINGS = (".npy", ".npz")

@@ -69,6 +69,21 @@ class StatedClaim:
     where: str  # where the paper says it
 
 
+@dataclass(frozen=True)
+class Fact:
+    """A number that the text prints outside its tables."""
+
+    text: str  # as printed
+    unit: str
+    where: str
+    note: str
+
+    @property
+    def value(self) -> float:
+        """The number in the unit of the paper."""
+        return float(self.text)
+
+
 @cache
 def _file(paper: str) -> dict[str, Any]:
     choice("paper", paper, known_papers())
@@ -119,6 +134,12 @@ def title_of(paper: str) -> str:
 def known_papers() -> tuple[str, ...]:
     """Return the names of the papers that have a references file."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+
+
+def fact(paper: str, name: str) -> Fact:
+    """Return the number called `name` of `paper`; raises `ValueError` with the nearest name."""
+    known = _file(paper).get("facts", {})
+    return Fact(**known[choice("name", name, tuple(known))])
 
 
 def stated_claims(paper: str) -> dict[str, StatedClaim]:
