@@ -96,12 +96,14 @@ def _runs(done: Finished, label: str, checksum: str) -> list[Measured]:
 class Dances(NamedTuple):
     """What the genre judge saw: held-out accuracy, and the columns `RANK` and `RECOGNISED`.
 
-    genres: those the judge knows. ranks are among the methods of Table 3 that ran.
+    why_not: why there is no judge, "" where there is one; then nothing else is told. genres: those
+    that it knows.
     """
 
     data: Pairs
+    why_not: str
     genres: tuple[str, ...]
-    held_out: Recognised
+    held_out: Recognised | None
     ranks: list[Measurement]
     recognised: list[Measurement]
 
@@ -109,30 +111,33 @@ class Dances(NamedTuple):
 def dances(profile: str) -> Dances:
     """Return what the genre judge says of the dances of a finished dual-learning study.
 
-    Raises `ValueError` naming the command where the study is missing or of other data.
+    A rank is told for seeds under which all four methods of Table 3 ran. Raises `ValueError` naming
+    the command where the study is missing or of other data.
     """
     done = finished("11", profile)
     told = done.parameters
     chosen = dual_settings(profile, corpus=told["corpus"], seed=told["seed"])
     data = pairs(chosen.pairs)
     found = excerpts(data, most_a_genre=chosen.samples)
+    why_not = dance_judge.why_not(data, found)
+    if why_not:
+        return Dances(data, why_not, (), None, [], [])
     judge = dance_judge.judge(data)
     genre = dance_judge.places_of(judge, found, data)
     truth = dance_judge.recognised(dance_judge.heard(judge, found.pose), genre, found.dance)
-    methods = reference("dual", 3).rows
     recognised = [Measurement(GROUND_TRUTH, RECOGNISED, None, truth.balanced.value, "recorded")]
-    ranks: list[Measurement] = []
+    methods = reference("dual", 3).rows
     by_seed: dict[int, dict[str, tuple[Measured, Float[np.ndarray, "E G"]]]] = {}
     for label in (*methods, *FLOORS):
         for run in _runs(done, label, data.checksum):
             margins = dance_judge.heard(judge, dual_shown.kept(run).danced)
             share = dance_judge.recognised(margins, genre, found.dance).balanced.value
             recognised += _measured(run, {RECOGNISED: share})
-            if label in methods:
-                by_seed.setdefault(run.seed, {})[label] = run, margins
+            by_seed.setdefault(run.seed, {})[label] = run, margins
+    ranks: list[Measurement] = []
     for seen in by_seed.values():
-        if len(seen) == len(methods):  # a rank among fewer is another number
-            places = dance_judge.average_ranks({k: m for k, (_, m) in seen.items()}, genre)
-            for label, (run, _) in seen.items():
-                ranks += _measured(run, {RANK: places[label]})
-    return Dances(data, judge.genres, truth, ranks, recognised)
+        if set(methods) <= set(seen):  # a rank among fewer is another number
+            margins = {label: seen[label][1] for label in methods}
+            for label, rank in dance_judge.average_ranks(margins, genre).items():
+                ranks += _measured(seen[label][0], {RANK: rank})
+    return Dances(data, "", judge.genres, truth, ranks, recognised)

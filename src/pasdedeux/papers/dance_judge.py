@@ -29,7 +29,7 @@ from pasdedeux.base.seeding import numpy_generator
 from pasdedeux.data.dance import RATE_HZ
 from pasdedeux.data.pairs import Pairs
 from pasdedeux.data.scale import Scale
-from pasdedeux.metrics.listening import Estimate, over_listeners
+from pasdedeux.metrics.listening import Estimate, over_listeners, share_right
 from pasdedeux.motion import features
 from pasdedeux.papers.dual_evaluate import WINDOWS, Excerpts, joints_of
 
@@ -86,6 +86,15 @@ def trained(vectors: Float[np.ndarray, "N D"], genre: Sequence[str]) -> Judge:
     return Judge(genres, np.stack([scale.apply(one).mean(axis=0) for one in rows]), scale)
 
 
+def why_not(pairs: Pairs, found: Excerpts) -> str:
+    """Return why no judge can be had of these dances, in words; "" where one can."""
+    known = sorted({pairs.dances[int(number)].genre for number in pairs.train.dance})
+    asked = {pairs.dances[int(number)].genre for number in found.dance}
+    if len(known) < 2:
+        return f"the training windows are of one genre only ({', '.join(known)})"
+    return "" if asked & set(known) else f"no test excerpt is of a known genre ({', '.join(known)})"
+
+
 def judge(pairs: Pairs) -> Judge:
     """Return the judge of the training windows of `pairs`, at most 60 of each genre."""
     genre = np.array([pairs.dances[int(number)].genre for number in pairs.train.dance])
@@ -119,7 +128,8 @@ def places_of(judge: Judge, found: Excerpts, pairs: Pairs) -> Int[np.ndarray, " 
 class Recognised:
     """How often the judge names the genre: balanced over genres, in percent, with chance.
 
-    The interval is over dances: excerpts of one dance are not independent.
+    The interval is over dances: excerpts of one dance are not independent. A bootstrap of a few
+    dances that are all right has no width, so it reaches at least as far as Wilson's for as many.
     """
 
     balanced: Estimate
@@ -151,6 +161,9 @@ def recognised(
         counts[place[0], place[1] + 1] += 1
     drawn = numpy_generator(0, "dances")
     told = over_listeners(counts, _balanced, generator=drawn)
+    sure = [bool(right[known & (dance == number)].all()) for number in dances]
+    _, low, high = share_right(sum(sure), len(sure))
+    told = told._replace(low=min(told.low, low), high=max(told.high, high))
     return Recognised(told, 100.0 / margins.shape[1], len(names), int(known.sum()))
 
 
