@@ -1,7 +1,8 @@
 """Machine listeners before what finished runs played and danced: the automatic counterparts.
 
 Never people: every row that comes from here is labelled `MACHINE`. Nothing of a system is trained;
-what its notebook kept is heard, the first windows in the order in which they were drawn.
+what its notebook kept is heard, windows evenly from all of it (RL plays the one genre's generator
+first and the other's after it).
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ RANK, RECOGNISED = "Genre Consistency", "genre recognised (%)"
 class Melodies(NamedTuple):
     """What the panel heard: Table II's rows, others that say how to read it, and by risk.
 
-    by_risk: columns "risk 0.02" and so on. data: the pair; genres: its names in order.
+    by_risk: columns "risk 0.02" and so on.
     """
 
     data: MelodyPair
@@ -48,6 +49,13 @@ class Melodies(NamedTuple):
     rows: list[Measurement]
     side_rows: list[Measurement]
     by_risk: list[Measurement]
+
+    @property
+    def meaning(self) -> str:
+        """What the columns "jazz" and "folk" mean on this pair; "" where they mean just that."""
+        named = dict(zip(GENRE_ANSWERS, (self.data.a.name, self.data.b.name), strict=False))
+        told = [f'column "{column}" is {name}' for column, name in named.items() if column != name]
+        return f"Here {' and '.join(told)}." if told else ""
 
 
 def melodies(profile: str) -> Melodies:
@@ -64,7 +72,7 @@ def melodies(profile: str) -> Melodies:
     printed = reference("fusion", 2).rows
     for label in (*printed, *SIDE_ROWS):
         for run in _runs(done, label, data.checksum):
-            heard = fusion_judge.hear(panel, run.samples()[:MOST_HEARD])
+            heard = fusion_judge.hear(panel, fusion_judge.spread(run.samples(), MOST_HEARD))
             counts = fusion_judge.counted(heard, settings.risk)
             told = answered(counts)
             rows["main" if label in printed else "side"] += _measured(run, told)

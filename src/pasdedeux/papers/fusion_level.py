@@ -55,8 +55,9 @@ def half_width(shares: Shares, listeners: int, *, answers: int, alike: float) ->
     `shares` of jazz, folk, mixture, neither, as counts or percent. An answer costs
     x = sign(jazz - folk) (1_jazz - 1_folk) + 1_neither, FL is 100 (1 - mean of x), so its variance
     is that of x over all answers, times Kish's (1965) design effect 1 + (answers - 1) alike. alike:
-    the correlation of two answers of one listener, 0 when listeners do not differ. Too small near
-    jazz = folk, where FL has a kink and is also biased downwards.
+    the correlation of two answers of one listener, 0 when listeners do not differ. Holds where
+    jazz and folk are clearly apart: near jazz = folk FL has a kink, is biased downwards and spreads
+    less than told here.
     """
     refuse(listeners < 1, f"listeners must be at least 1, got {listeners}.")
     effect = _effect(answers, alike)

@@ -28,8 +28,8 @@ NOT_RUN, NONE = "not run", "none"
 FIELDS = ("row", "column", "who", "value", "spread", "n", "data", "profile", "caption")
 RULE = (
     "People: value (95 % interval over listeners); not run: nobody was asked. Machine listener: "
-    "mean ± sd over n seeds of the system (– with one seed); none: no machine listener for this "
-    "question. A machine listener is not people."
+    "mean ± sd over n seeds of the system (no sd with one seed); none: no machine listener for "
+    "this question. A machine listener is not people."
 )
 
 
@@ -45,12 +45,18 @@ Numbers = Mapping[str, Mapping[str, Said]]  # row, column
 
 
 class Voice(NamedTuple):
-    """Who speaks, what a missing cell says, and the numbers."""
+    """Who speaks, what a missing cell says, and the numbers; `counts` is what `Said.n` counts."""
 
     name: str
     missing: str
     numbers: Numbers
     decimals: int = 1
+    counts: str = "n"
+
+    def title(self, row: str) -> str:
+        """Return the name with the number that the row rests on, the least of its cells'."""
+        numbers = [said.n for said in self.numbers.get(row, {}).values()]
+        return f"{self.name} ({self.counts}={min(numbers)})" if numbers else self.name
 
     def cell(self, row: str, column: str) -> str:
         """Return the cell as people read it."""
@@ -61,15 +67,14 @@ class Voice(NamedTuple):
 def by_seeds(
     measurements: Iterable[Measurement], *, decimals: int = 1
 ) -> dict[str, dict[str, Said]]:
-    """Return mean and sd over seeds of each cell; "–" in place of the sd of one seed."""
+    """Return mean and sd over seeds of each cell; no sd where there is one seed."""
     held: dict[tuple[str, str], list[float]] = {}
     for one in measurements:
         held.setdefault((one.row, one.column), []).append(one.value)
     found: dict[str, dict[str, Said]] = {}
     for (row, column), values in held.items():
-        sd = f"{stdev(values):.{decimals}f}" if len(values) > 1 else "–"
-        said = Said(fmean(values), f" ± {sd} (n={len(values)})", len(values))
-        found.setdefault(row, {})[column] = said
+        sd = f" ± {stdev(values):.{decimals}f}" if len(values) > 1 else ""
+        found.setdefault(row, {})[column] = Said(fmean(values), sd, len(values))
     return found
 
 
@@ -111,7 +116,7 @@ class Beside:
             lines.append([row, PRINTED, *printed])
             for voice in self.voices:
                 cells = [voice.cell(row, column) for column in self.reference.columns]
-                lines.append(["", voice.name, *cells])
+                lines.append(["", voice.title(row), *cells])
         return ["", "who", *self.reference.columns], lines
 
     def markdown(self) -> str:
