@@ -1,8 +1,8 @@
 """What the listening tests play: melodies, dances and music of runs that notebooks have finished.
 
 Nothing is trained here. The sidecar of an executed notebook names its runs; what a system played
-for its tables is in its run's folder, and the first of it is taken in the order in which it was
-drawn, so nothing is picked by ear. Of several seeds the lowest is played.
+for its tables is in its run's folder. Of melodies some are drawn by the seed, of dances the first
+are taken, so nothing is picked by ear. Of several seeds the lowest is played.
 """
 
 import json
@@ -61,15 +61,19 @@ class Finished(NamedTuple):
     runs: Mapping[str, Mapping[str, Any]]
     remedy: str
 
-    def lowest_seed(self, label: str) -> Measured | None:
-        """Return the run that keeps what the system `label` played, None where there is none."""
+    def every_seed(self, label: str) -> list[Measured]:
+        """Return a run for each seed that keeps what the system `label` played, in their order."""
         file = Path(samples_file(label))
-        kept = [
-            (told["seed"], name)
-            for name, told in self.runs.items()
+        kept = {
+            told["seed"]: name
+            for name, told in sorted(self.runs.items(), reverse=True)
             if any((paths.root() / name / file.with_suffix(end)).is_file() for end in _ENDINGS)
-        ]
-        return Measured(label, *min(kept), {}) if kept else None
+        }
+        return [Measured(label, seed, kept[seed], {}) for seed in sorted(kept)]
+
+    def lowest_seed(self, label: str) -> Measured | None:
+        """Return the run of the lowest seed, None where no run keeps what `label` played."""
+        return next(iter(self.every_seed(label)), None)
 
 
 _ENDINGS = (".npy", ".npz")
@@ -105,7 +109,9 @@ def fusion(profile: str, *, items: int, seed: int) -> Material:
         refuse(run is None, f"{label} has no kept melodies; {done.remedy}.")
         other = done.runs[run.run]["data"] != data.checksum
         refuse(other, f"{run.run} was trained on other melodies than are here now; {done.remedy}.")
-        played = rich(run.samples(), data.vocabulary, items, what=label)
+        order = numpy_generator(seed, "played", label)  # RL keeps one genre's windows first
+        windows = order.permutation(run.samples(), axis=0)
+        played = rich(windows, data.vocabulary, items, what=label)
         tunes = [notes(data.vocabulary.decode(one), grid, name=label) for one in played]
         found += [_melody(design.MADE, label, n, tune, run.run) for n, tune in enumerate(tunes)]
     for genre in (data.a, data.b):

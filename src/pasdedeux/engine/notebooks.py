@@ -1,7 +1,7 @@
 """The one list of notebooks: what each needs, what it leaves behind and about what it costs.
 
 The runner, the Snakemake graph, the command line and the tests read this list; a new notebook is
-one more entry here. Numbers 06-09, 13-19, 22-29, 35-49 and 51-99 are free for the papers to come.
+one more entry here. Numbers 06-09, 13-19, 22-29, 35-39, 42-49 and 51-99 are free.
 """
 
 import re
@@ -197,10 +197,30 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         minutes={"quick": 1.0},
     ),
     Notebook(
+        "40_listening_test",
+        outputs=("listening/level_plane.png", "listening/widths.png"),
+        minutes={"quick": 0.3, "laptop": 0.3, "gpu": 0.3, "paper": 0.3},
+    ),
+    Notebook(
+        "41_listening_tables",
+        needs=("11_dual_tables", "21_fusiongan_tables"),
+        outputs=(
+            *(
+                f"listening/{who}_{test}.{kind}"
+                for who in ("table", "people")
+                for test in ("fusion", "ranking", "mos")
+                for kind in ("csv", "md", "tex")
+            ),
+            *(f"listening/table_{name}.csv" for name in ("judge", "side", "risk", "genre")),
+        ),
+        corpora=("wjazzd", "tang", "aistpp"),
+        minutes={"quick": 0.5, "laptop": 3.0},
+    ),
+    Notebook(
         "50_all_tables",
         needs=(
             *("02_dance_and_music_data", "11_dual_tables", "12_mdot_net"),
-            *("21_fusiongan_tables", "34_cdcd_tables"),
+            *("21_fusiongan_tables", "34_cdcd_tables", "41_listening_tables"),
         ),
         outputs=("all_tables.csv", "claims.csv", "claims.md"),
         minutes={"quick": 0.3, "laptop": 0.3, "gpu": 0.3, "paper": 0.3},

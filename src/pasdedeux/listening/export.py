@@ -4,9 +4,11 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import write_text
+from pasdedeux.listening.design import TESTS
 from pasdedeux.listening.plan import questions
 from pasdedeux.listening.stimuli import Test
 from pasdedeux.listening.store import Store
@@ -70,3 +72,38 @@ def export(test: Test, store: Store, folder: Path | None = None) -> tuple[Path, 
     }
     write_text(files[1], json.dumps(about, indent=1, allow_nan=False) + "\n")
     return files
+
+
+class Exported(NamedTuple):
+    """What `export` wrote: which test, the genres it was about, and a row for each answer."""
+
+    test: str
+    genres: tuple[str, ...]
+    version: str
+    participants: int
+    rows: list[dict[str, Any]]
+
+
+def read(path: Path | str, test: str) -> Exported:
+    """Return the answers of the test called `test` from an `answers.json`.
+
+    Raises `ValueError` naming the file and the remedy when it is not there, was not exported here,
+    or is of another test.
+    """
+    path, remedy = Path(path), f"give the answers.json of `pasdedeux listen {test} --export`"
+    refuse(not path.is_file(), f"{path} is no file; {remedy}.")
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        found = Exported(
+            choice("test", told["test"], TESTS),
+            tuple(told["genres"]),
+            str(told["version"]),
+            int(told["participants"]),
+            list(told["rows"]),
+        )
+        missing = [name for row in found.rows for name in COLUMNS if name not in row]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no exported answers ({error}); {remedy}.") from error
+    refuse(bool(missing), f"{path} has rows without {missing[:1]}; {remedy}.")
+    refuse(found.test != test, f"{path} is of the test {found.test!r}, not {test!r}; {remedy}.")
+    return found

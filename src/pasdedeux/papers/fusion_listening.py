@@ -12,7 +12,7 @@ import numpy as np
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.metrics.listening import GENRE_ANSWERS, fusion_level
-from pasdedeux.report.reference import Reference, reference
+from pasdedeux.report.reference import Reference, fact, reference
 
 MUSICALITY_ANSWERS = ("expert", "newbie", "robot")
 MOST_ANSWERS = 1000
@@ -112,3 +112,8 @@ def _fits(answers: int, cells: Sequence[tuple[float, float]]) -> bool:
             return False
         low, high = low + least, high + most
     return low <= answers <= high
+
+
+def qualification_right() -> float:
+    """Return the printed share of right answers in the qualification, in percent."""
+    return fact("fusion", "qualification-right").value

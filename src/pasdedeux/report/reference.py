@@ -77,6 +77,21 @@ class StatedClaim:
     outcome: Settled = ""  # of that test
 
 
+@dataclass(frozen=True)
+class Fact:
+    """A number that the text prints outside its tables."""
+
+    text: str  # as printed
+    unit: str
+    where: str
+    note: str
+
+    @property
+    def value(self) -> float:
+        """The number in the unit of the paper."""
+        return float(self.text)
+
+
 @cache
 def _file(paper: str) -> dict[str, Any]:
     choice("paper", paper, known_papers())
@@ -149,6 +164,12 @@ def entries(name: str) -> tuple[dict[str, Any], ...]:
     choice("name", name, LISTS)
     content = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     return tuple(content[name])
+
+
+def fact(paper: str, name: str) -> Fact:
+    """Return the number called `name` of `paper`; raises `ValueError` with the nearest name."""
+    known = _file(paper).get("facts", {})
+    return Fact(**known[choice("name", name, tuple(known))])
 
 
 def stated_claims(paper: str) -> dict[str, StatedClaim]:
