@@ -88,6 +88,12 @@ def test_rows_that_are_not_printed_stand_apart(ranking):
     assert people.others.keys() == {"Tang", "Ren", "Huang"}
     assert people.others["Huang"]["Realism"].value == 1.0
     assert people.printed["Ours"]["Realism"].value == 2.0
+    told = {"data_notice": "simulated.", "profile": "quick"}
+    table = asked.others("ranking", people, **told)
+    assert {c.row: c.mean for c in table.cells if c.column == "Realism"} == {
+        "Huang": 1.0, "Ren": 3.0, "Tang": 4.0,
+    }  # fmt: skip
+    assert asked.others("ranking", asked.people("ranking"), **told) is None
 
 
 def test_a_machine_listener_never_fills_a_cell_of_people():

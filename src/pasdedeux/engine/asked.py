@@ -15,7 +15,7 @@ from pasdedeux.metrics.listening import Estimate
 from pasdedeux.papers.fusion_judge import MACHINE
 from pasdedeux.report.heard import HERE, NONE, NOT_RUN, Beside, Said, Voice, by_seeds, with_interval
 from pasdedeux.report.reference import Reference, reference
-from pasdedeux.report.table import Measurement, Table, table
+from pasdedeux.report.table import Measurement, Table, own_table, table
 
 NOBODY = "no people were asked"
 PLACES: Mapping[str, tuple[str, int]] = {"fusion": ("fusion", 2), "ranking": ("dual", 3),
@@ -111,3 +111,23 @@ def of_people(test: str, asked: People, *, data_notice: str, profile: str) -> Ta
     names = printed(test)
     told = {"data_notice": data_notice, "profile": profile}
     return table(names, rows, caption=f"{names.title}, people only.", **told)
+
+
+def others(test: str, asked: People, *, data_notice: str, profile: str) -> Table | None:
+    """Return what people said of systems that the paper does not print; None where there is none.
+
+    The test of opinion scores plays systems of the dual-learning tables, which are not CDCD's.
+    """
+    rows = [
+        Measurement(row, column, None, estimate.value, f"answers {asked.source}")
+        for row, cells in asked.others.items()
+        for column, estimate in cells.items()
+    ]
+    if not rows:
+        return None
+    columns = list(dict.fromkeys(one.column for one in rows))
+    caption = (
+        f"People here ({asked.listeners}) on systems that {printed(test).title} does not have."
+    )
+    told = {"data_notice": data_notice, "profile": profile}
+    return own_table(columns, rows, caption=caption, **told)
