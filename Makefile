@@ -67,9 +67,8 @@ reproduce: setup
 	@$(IN) -m pasdedeux.cli table --profile $(PROFILE)
 	@$(IN) -m pasdedeux.cli cost
 
-# files of tests in as many processes as there are processors, at most 4: each takes 2 GB
 test: setup
-	@$(IN) -m pytest --numprocesses=$(CORES:all=auto) --maxprocesses=4 --dist=loadfile
+	@$(IN) -m pytest
 
 lab: setup
 	@$(IN) -m jupyterlab notebooks
