@@ -57,6 +57,7 @@ environment:
 	@echo "Installing the pinned packages; the first time takes some minutes"
 	@$(IN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(IN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(IN) -c "from pasdedeux.music.features import compile_once; compile_once()"
 	@$(WANTED) > $(INSTALLED)
 
 # no lock: one that a killed run has left would stop every later one

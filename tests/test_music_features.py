@@ -1,6 +1,8 @@
 """The 53 features: equal to plain librosa, known for known sounds, kept and made in parallel."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -263,3 +265,18 @@ def test_real_waltzes_have_the_tempo_of_a_waltz_and_equal_plain_librosa():
         assert 80 < features(sound[: 30 * RATE], settings).bpm < 96
         part = sound[20 * RATE : 27 * RATE]
         check_equal(features(part, settings), plain(part, settings))
+
+
+def test_what_is_compiled_once_is_not_compiled_again(tmp_path):
+    """A new cache: after `compile_once`, another song in another process adds no file to it."""
+    again = (
+        "import numpy; from pasdedeux.music.features import features; "
+        "features(numpy.sin(numpy.arange(120_000) / 20).astype('float32'))"
+    )
+    kept = []
+    for code in ("from pasdedeux.music.features import compile_once; compile_once()", again):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        kept.append({path.name for path in tmp_path.rglob("*.nb?")})
+    assert kept[0]
+    assert kept[1] == kept[0]

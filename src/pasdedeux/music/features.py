@@ -117,6 +117,21 @@ def features(
     return Features(frames, beats, rhythm.onset_seconds(strength, steps_hz), bpm)
 
 
+def compile_once() -> None:
+    """Let librosa's functions and ours be compiled and kept, by one process.
+
+    Two processes that do so at once can leave a file that makes every later call crash (numba's
+    universal functions), so `make setup` does it before anything runs side by side.
+    """
+    rate = FeatureSettings().sample_rate_hz
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * rate).astype(np.float32)
+    features(noise)
+    librosa = quiet.librosa()
+    librosa.onset.onset_detect(y=noise, sr=rate)
+    librosa.beat.beat_track(y=noise, sr=rate)
+    librosa.feature.chroma_cqt(y=noise, sr=rate)
+
+
 def of_files(
     paths: Sequence[str | os.PathLike],
     settings: FeatureSettings | Sequence[FeatureSettings] = FeatureSettings(),
