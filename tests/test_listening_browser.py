@@ -4,31 +4,26 @@ Needs Playwright, Chromium on PATH, and jsPsych (`pasdedeux listen --setup`); sk
 saying which is missing. What is answered here is a program's doing.
 """
 
-import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import browsers
 import listeners
 import pytest
 
 from pasdedeux.listening import jspsych
 from pasdedeux.listening.store import ANSWERS
 
-try:
-    from playwright.sync_api import Error, expect, sync_playwright
-except ImportError:
-    sync_playwright = None
+with suppress(ImportError):  # then all is skipped
+    from playwright.sync_api import Error, expect
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 WAIT_MS = 30_000  # the machine may be busy
 
 
 def _missing():
     """Return what the test lacks, "" when everything is there."""
-    if sync_playwright is None:
-        return "the Python package playwright is not installed (it is in requirements.lock)"
-    if CHROMIUM is None:
-        return "no chromium on PATH; install it with the system's packages"
+    if browsers.missing():
+        return browsers.missing()
     try:
         jspsych.script()
     except ValueError as error:
@@ -42,11 +37,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY), reason=WHY)]
 
 @pytest.fixture(scope="module")
 def chromium():
-    quiet = ["--no-sandbox", "--mute-audio", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+    with browsers.chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Visitor:

@@ -5,10 +5,9 @@ import html
 import io
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
+import browsers
 import numpy as np
 import pytest
 import soundfile
@@ -202,36 +201,23 @@ def test_bad_requests_are_refused(settings, told):
         dancing.watch(settings.pop("dancers", dancer()), "bad", **settings)
 
 
-def _rendered(page) -> str:
-    """Return the page as a browser leaves it after two seconds, '' where none can be run."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        return ""
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000"]
-    try:
-        done = subprocess.run(
-            [browser, *words, f"--user-data-dir={page.parent}", "--dump-dom", page.as_uri()],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
-
-
 @pytest.mark.slow
+@pytest.mark.skipif(bool(browsers.missing()), reason=browsers.missing())
 def test_a_browser_shows_every_player_of_a_page(tmp_path):
     players = [dancing.watch(dancer(seed=s), f"dance {s}", beat_seconds=BEATS) for s in (0, 1)]
-    twice = players[0].markup + players[1].markup + players[0].markup
-    press = "for (const button of document.querySelectorAll('button')) button.click();"
-    page = tmp_path / "page.html"
-    page.write_text(f"<!DOCTYPE html><meta charset=utf-8>{twice}<script>{press}</script>", "utf-8")
-    shown = _rendered(page)
-    if not shown:
-        pytest.skip("no chromium that runs here: the script of the player is not tried")
-    assert shown.count("<canvas") == 3
-    assert shown.count('data-shown="yes"') == 3
-    clocks = [html.unescape(text) for text in re.findall(r"<output[^>]*>(.*?)</output>", shown)]
-    assert all(clock.endswith("/3") and "/ 2.08 s" in clock for clock in clocks)
-    positions = [float(clock.split(" ")[0]) for clock in clocks]
-    assert positions[2] > positions[0]  # the last one pressed plays on, it paused the others
-    assert shown.count(">Play</button>") >= 2
+    thrice = players[0].markup + players[1].markup + players[0].markup
+    path = tmp_path / "page.html"
+    path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{thrice}", "utf-8")
+    with browsers.chromium() as chromium:
+        page = chromium.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("canvas").count() == 3
+        assert page.locator('[data-shown="yes"]').count() == 3
+        for button in page.get_by_role("button", name="Play").all():
+            button.click()
+        began = "() => parseFloat(document.querySelectorAll('output')[2].textContent) > 0"
+        page.wait_for_function(began, timeout=30_000)
+        clocks = page.locator("output").all_text_contents()
+        assert all(clock.endswith("/3") and "/ 2.08 s" in clock for clock in clocks)
+        # the last one pressed plays on, it paused the others
+        assert page.get_by_role("button", name="Play", exact=True).count() == 2

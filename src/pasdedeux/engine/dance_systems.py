@@ -65,12 +65,12 @@ def dual_settings(
 ) -> dual.DualSettings:
     """Return dual learning's settings at `profile` on `corpus`, seeds moved by `seed`.
 
-    Real dances are taken whole: the few genres of `quick` are those of the synthetic corpus. Its
-    updates are halved: eight trainings and more share its three minutes.
+    Real dances are taken whole: the few genres of `quick` are those of the synthetic corpus. It has
+    a third of its updates: eight trainings and more share three minutes.
     """
     chosen = profile_settings(dual.DualSettings, profile, device=device)
     if profile == "quick":
-        chosen = replace(chosen, steps=chosen.steps // 2)
+        chosen = replace(chosen, steps=chosen.steps // 3)
     return replace(
         chosen,
         seeds=tuple(first + seed for first in chosen.seeds),
