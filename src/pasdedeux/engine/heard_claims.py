@@ -5,13 +5,12 @@ interval is over listeners, because answers of one listener are not independent.
 mean opinion scores have Student's t interval, as `report.claims` gives one over seeds. Shares and
 FL are taken from all answers together; theirs is the bootstrap over listeners, with the answers
 about both systems redrawn side by side. A percentile interval of few listeners is too narrow, so
-its quantiles are those of the t interval with the divisor n (Hesterberg, The American Statistician
-69, 2015, section 5.3).
+its quantiles are moved outwards (`expanded`; Hesterberg, The American Statistician 69, 2015).
 
 No interval is told of fewer listeners than a rank test needs to be clear at its level
 (`metrics.listening.smallest_p`): six at 95 %, four at 80 %. The five dancers of the dual-learning
-paper could lean to a claim and decide none. Who may have given the answers an export cannot tell:
-it is what it says it is, the answers of a test's participants.
+paper could lean to a claim and decide none. An export does not tell whether people gave its
+answers; whoever simulates some says so beside the verdicts.
 """
 
 import math
@@ -40,14 +39,17 @@ RIGHT_MARGIN = 10.0  # percentage points around the printed share of right answe
 DRAWS = 4000
 RULE = (
     "Differences are taken within listeners. holds / does not hold: their 95 % interval over "
-    "listeners lies on the claimed side / on the other one, in every part / in one part; where a "
-    "margin (±) stands beside the difference: the interval lies within / beyond it. "
-    f"About the same quality is within {QUALITY_MARGIN:g} points, as often within "
-    f"{EVEN_MARGIN:g} percentage points, two listeners in three a share of right answers within "
-    f"{RIGHT_MARGIN:g} percentage points of the printed one. undecided: neither, or fewer than six "
-    "listeners; not run: nobody was asked about a system. Of the fusion test only qualified "
-    "listeners count, except for how many those are."
+    "listeners lies on the claimed side / on the other one, in every part / in one part; "
+    "undecided: neither, or fewer than six listeners; not run: nobody was asked about a system."
 )
+MORE: Mapping[str, str] = {  # what the rule adds for a test
+    "fusion": " Only qualified listeners count, except for how many listeners these are. Where a "
+    "margin (±) stands beside a difference, the interval lies within it / wholly beyond it: as "
+    f"jazz about as often as folk is within {EVEN_MARGIN:g} percentage points, two listeners in "
+    f"three is a share of right answers within {RIGHT_MARGIN:g} points of the printed one.",
+    "mos": f" About the same quality: the interval lies within ±{QUALITY_MARGIN:g} points / wholly "
+    "beyond; a difference so large in coherence is what the paper calls better.",
+}
 Ends = tuple[float, float]
 Counts = Mapping[str, Int[np.ndarray, "L C"]]
 
@@ -170,7 +172,7 @@ def claims(test: str, answers: str = "", *, profile: str) -> Claims:
         for name, one in stated_claims(paper).items()
         if one.needs == LISTENERS
     )
-    return Claims(decided, _notice(told), profile, RULE)
+    return Claims(decided, _notice(told), profile, RULE + MORE.get(test, ""))
 
 
 def parts(told: Exported) -> dict[str, list[Part]]:
