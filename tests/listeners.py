@@ -19,6 +19,7 @@ from pasdedeux.listening.server import Background
 from pasdedeux.listening.stimuli import Film, Stimulus, prepare
 
 RATE_HZ = 11_025
+PATIENCE_SECONDS = 240  # a busy machine needs long to start a server
 FAST = {"rate_hz": RATE_HZ, "least_seconds": 0.2}
 GIF = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
@@ -171,7 +172,8 @@ class Participant:
 
     def told(self, method, path, body=None, **named):
         """Return status and JSON, asked until the server answers."""
-        for _ in range(400):
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < patience:
             try:
                 status, headers, content = self.ask(method, path, body, **named)
             except (OSError, http.client.HTTPException):

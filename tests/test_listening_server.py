@@ -78,7 +78,7 @@ def test_thirty_at_once_lose_nothing_though_the_server_is_killed_in_the_middle(t
             before = len(them.acknowledged)
         assert before <= _count(folder) < everything
         with listeners.served(folder, server.port):
-            repeats = sum(job.result(timeout=120) for job in jobs)
+            repeats = sum(job.result(timeout=600) for job in jobs)
     assert repeats > 0, "nobody noticed that the server was dead"
     assert len(set(them.acknowledged)) == len(them.acknowledged) == everything
     assert _count(folder) == everything
