@@ -162,7 +162,7 @@ def test_music_is_judged_alone_and_with_its_dance():
         (["ranking", "--prepare"], "11_dual_tables has not run at profile quick; run `pasdedeux"),
         (
             ["mos", "--prepare"],
-            "11_dual_tables has not run at profile quick; run `pasdedeux",
+            "34_cdcd_tables has not run at profile quick; run `pasdedeux",
         ),
         (["mos", "--export"], "there is no test mos-quick; `pasdedeux listen mos --profile quick`"),
         (["mos", "--export", "--as", "../x"], "is no plain name; leave out folders"),
@@ -181,7 +181,8 @@ def test_what_is_missing_is_told_in_one_line(project, capsys, monkeypatch, words
 def _named(number):
     from pathlib import Path
 
-    return Path({"21": "21_fusiongan_tables.ipynb", "11": "11_dual_tables.ipynb"}[number])
+    names = {"11": "11_dual_tables", "21": "21_fusiongan_tables", "34": "34_cdcd_tables"}
+    return Path(f"{names[number]}.ipynb")
 
 
 def test_a_test_is_prepared_once_answered_and_told(ran, capsys):

@@ -7,7 +7,7 @@ are taken, so nothing is picked by ear. Of several seeds the lowest is played.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,17 +79,34 @@ class Finished(NamedTuple):
 _ENDINGS = (".npy", ".npz")
 
 
+def why_not(number: str, profile: str) -> str:
+    """Return why there are no runs of notebook `number` at `profile`, with the command that makes
+    them; "" where it has finished.
+    """
+    name = notebooks.file(number).stem
+    remedy = _remedy(number, profile)
+    file = paths.results(profile) / "notebooks" / f"{name}.json"
+    if not file.is_file():
+        return f"{name} has not run at profile {profile}; {remedy}."
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if told["status"] != "ok":
+        return f"{name} did not end well at profile {profile}; {remedy}."
+    if not any((paths.root() / run).is_dir() for run in told["runs"]):
+        return f"the runs of {name} at profile {profile} are not on this machine; {remedy}."
+    return ""
+
+
+def _remedy(number: str, profile: str) -> str:
+    return f"run `pasdedeux run {number} --profile {profile}` first"
+
+
 def finished(number: str, profile: str) -> Finished:
     """Return what notebook `number` left at `profile`; raises `ValueError` with the command."""
-    name = notebooks.file(number).stem
-    remedy = f"run `pasdedeux run {number} --profile {profile}` first"
-    file = paths.results(profile) / "notebooks" / f"{name}.json"
-    refuse(not file.is_file(), f"{name} has not run at profile {profile}; {remedy}.")
+    missing = why_not(number, profile)
+    refuse(missing, missing)
+    file = paths.results(profile) / "notebooks" / f"{notebooks.file(number).stem}.json"
     told = json.loads(file.read_text(encoding="utf-8"))
-    refuse(told["status"] != "ok", f"{name} did not end well at profile {profile}; {remedy}.")
-    gone = not any((paths.root() / run).is_dir() for run in told["runs"])
-    refuse(gone, f"the runs of {name} at profile {profile} are not on this machine; {remedy}.")
-    return Finished(told["parameters"], told["runs"], remedy)
+    return Finished(told["parameters"], told["runs"], _remedy(number, profile))
 
 
 def fusion(profile: str, *, items: int, seed: int) -> Material:
@@ -213,11 +230,11 @@ def ranking(profile: str, *, items: int, seed: int) -> Material:
     return Material(design.ranking(), stimuli)
 
 
-def mos(profile: str, *, items: int, seed: int) -> Material:
-    """Return music made for recorded dances: alone for quality, with the dance for coherence.
+def dual_music(profile: str, *, items: int) -> Material:
+    """Return what systems of the dual-learning tables composed for recorded dances, each alone and
+    with the dance: the test of opinion scores where CDCD has no runs (`engine.listen_cdcd`).
 
-    The systems are those of the dual-learning tables that compose: CDCD's own come here when it has
-    runs. Composed chroma is played as one chord a beat, so what was recorded is there twice, as it
+    Composed chroma is played as one chord a beat, so what was recorded is there twice, as it
     sounded and by the same rules.
     """
     shown = dances(profile, items=items)
@@ -245,10 +262,13 @@ def music(
     poses: Sequence[Float[np.ndarray, "_ 147"]],
     hints: Sequence[str],
     items: Sequence[int],
+    *,
+    alone: Collection[str] | None = None,
 ) -> list[Stimulus]:
     """Return each system's music for each dance twice: alone, and as the film of that dance.
 
-    `sounds` gives each system's music at `RATE_HZ`, dance by dance, and its run.
+    `sounds` gives each system's music at `RATE_HZ`, dance by dance, and its run. `alone` names the
+    systems that are also heard without the dance, all unless given.
     """
     return [
         Stimulus(
@@ -257,6 +277,7 @@ def music(
         )
         for pool in (design.SOUNDS, design.FILMS)
         for system, (played, run) in sounds.items()
+        if pool == design.FILMS or alone is None or system in alone
         for item, hint, sound, pose in zip(items, hints, played, poses, strict=True)
     ]  # fmt: skip
 
@@ -276,6 +297,3 @@ def filming(pose: Float[np.ndarray, "T 147"], rate_hz: int) -> Filming:
         return Film(".mp4", data)
 
     return shoot
-
-
-MATERIAL: dict[str, Callable[..., Material]] = {"fusion": fusion, "ranking": ranking, "mos": mos}
