@@ -134,6 +134,20 @@ def test_a_dance_is_a_gif_without_ffmpeg_and_a_film_with_it(monkeypatch):
     assert film.data.startswith(b"GIF89a")
 
 
+def test_all_films_of_a_test_have_one_view(monkeypatch):
+    views = []
+    monkeypatch.setattr(listen_sources, "filming", lambda pose, rate_hz, seen: views.append(seen))
+    high = _pose()
+    high[4, 1] = 1.3
+    sounds = {"A": ([listeners.tone(), listeners.tone()], "runs/a")}
+    listen_sources.music(sounds, [_pose(), high], ("Waltz", "Lock"), (5, 9))
+    assert len(views) == 2
+    assert len(set(views)) == 1
+    alone = listen_sources.seen_in([_pose()])
+    assert views[0].highest == pytest.approx(alone.highest + 1.3)
+    assert views[0].floor == pytest.approx(alone.floor)
+
+
 def test_music_is_judged_alone_and_with_its_dance():
     sounds = {
         "A": ([listeners.tone(), listeners.tone()], "runs/a"),

@@ -60,7 +60,7 @@ def ran(project, monkeypatch):
     )
     material = rivals.material(project)
     monkeypatch.setattr(listen_cdcd, "clips", lambda settings: material.clips)
-    monkeypatch.setattr(listen_sources, "filming", lambda pose, rate_hz: _Filmed(pose))
+    monkeypatch.setattr(listen_sources, "filming", lambda pose, rate_hz, seen: _Filmed(pose))
     rows = rivals.held_out(material)
     assert np.unique(material.clips.genre[rows], return_counts=True)[1].min() > 1
     runs = {}

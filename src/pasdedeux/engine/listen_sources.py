@@ -35,8 +35,9 @@ from pasdedeux.papers import dual_shown
 from pasdedeux.papers.dual_evaluate import Excerpts, Performed, excerpts, joints_of
 from pasdedeux.papers.dual_numbers import GROUND_TRUTH
 from pasdedeux.report import film
-from pasdedeux.report.bodies import dancer_of
+from pasdedeux.report.bodies import Dancer, dancer_of
 from pasdedeux.report.reference import reference
+from pasdedeux.report.stage import View, view
 from pasdedeux.training.run import Measured, samples_file
 
 HELD_OUT = "held out"  # real melodies among those to be judged, as the paper's last sentence asks
@@ -214,19 +215,21 @@ def dances(profile: str, *, items: int) -> Dances:
 def ranking(profile: str, *, items: int, seed: int) -> Material:
     """Return the dances of the four methods of Table 3 to the same music, as films."""
     shown = dances(profile, items=items)
-    stimuli = []
+    methods: dict[str, tuple[Performed, str]] = {}
     for label in reference("dual", 3).rows:
         kept = shown.kept(label)
         if kept is None:
             raise ValueError(f"{label} has no kept dances; {shown.done.remedy}.")
-        performed, run = kept
-        for row in shown.rows:
-            stimuli.append(
-                Stimulus(
-                    design.DANCES, label, str(row), shown.sound(row), hint=shown.genre(row),
-                    film=filming(performed.danced[row], RATE_HZ), source=run,
-                )
-            )  # fmt: skip
+        methods[label] = kept
+    seen = seen_in([one.danced[row] for one, _ in methods.values() for row in shown.rows])
+    stimuli = [
+        Stimulus(
+            design.DANCES, label, str(row), shown.sound(row), hint=shown.genre(row),
+            film=filming(performed.danced[row], RATE_HZ, seen), source=run,
+        )
+        for label, (performed, run) in methods.items()
+        for row in shown.rows
+    ]  # fmt: skip
     return Material(design.ranking(), stimuli)
 
 
@@ -270,10 +273,11 @@ def music(
     `sounds` gives each system's music at `RATE_HZ`, dance by dance, and its run. `alone` names the
     systems that are also heard without the dance, all unless given.
     """
+    seen = seen_in(poses)
     return [
         Stimulus(
             pool, system, str(item), sound, hint=hint, source=run,
-            film=filming(pose, RATE_HZ) if pool == design.FILMS else None,
+            film=filming(pose, RATE_HZ, seen) if pool == design.FILMS else None,
         )
         for pool in (design.SOUNDS, design.FILMS)
         for system, (played, run) in sounds.items()
@@ -282,15 +286,27 @@ def music(
     ]  # fmt: skip
 
 
-def filming(pose: Float[np.ndarray, "T 147"], rate_hz: int) -> Filming:
+def seen_in(poses: Sequence[Float[np.ndarray, "_ 147"]]) -> View:
+    """Return what the films of a test show: in all of them a metre is as long, the floor as high.
+
+    Otherwise a dancer who jumps once, or goes far, would be smaller throughout, and be known by it.
+    """
+    return view([_dancer(pose) for pose in poses], rate_hz=float(POSE_HZ))
+
+
+def _dancer(pose: Float[np.ndarray, "T 147"]) -> Dancer:
+    return dancer_of("", joints_of(pose), skeleton.smpl())
+
+
+def filming(pose: Float[np.ndarray, "T 147"], rate_hz: int, seen: View | None = None) -> Filming:
     """Return what makes the film of a dance when its sound is given: MP4 with ffmpeg, else GIF.
 
-    No name is written into it.
+    It shows what `seen` holds, the dance alone unless given. No name is written into it.
     """
 
     def shoot(sound: Float[np.ndarray, " S"]) -> Film:
-        dancer = dancer_of("", joints_of(pose), skeleton.smpl())
-        settings = film.FilmSettings(height_pixels=FILM_PIXELS)
+        dancer = _dancer(pose)
+        settings = film.FilmSettings(height_pixels=FILM_PIXELS, view=seen)
         if shutil.which("ffmpeg") is None:
             return Film(".gif", film.gif(dancer, settings=settings))
         data = film.mp4(dancer, sound, sound_rate_hz=rate_hz, settings=settings)
