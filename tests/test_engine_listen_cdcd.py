@@ -244,7 +244,7 @@ def test_answers_fill_the_columns_of_people_in_table_1(ran):
     _codec(ran.project)
     test = listen.prepared("mos", "quick", items=1)
     told = listen.played(test, "quick")
-    assert told.startswith("of Table 1: dance to music on AIST++: GT Music, Foley, Dance2Music")
+    assert told.startswith("of Table 1: dance to music on AIST++: GT Music / Foley / Dance2Music")
     assert told.endswith("Ours Sample-Inter")
     rows = list(reference("cdcd", 1).rows)
     store = Store(test.folder, test.version)

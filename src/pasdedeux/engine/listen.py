@@ -65,8 +65,8 @@ def played(test: Test, profile: str) -> str:
         known.system for known in sorted(test.key.values()) if known.pool not in (HEADPHONES, KNOWN)
     )
     own = [row for row in table.rows if row in systems]
-    others = ", ".join(system for system in systems if system not in own)
-    words = f"of {table.title}: {', '.join(own) or 'nothing'}"
+    others = " / ".join(system for system in systems if system not in own)
+    words = f"of {table.title}: {' / '.join(own) or 'nothing'}"
     words += f"; besides: {others}" if others else ""
     if test.design.test == "mos" and not own:
         words += f"; CDCD's own need `pasdedeux run {listen_cdcd.NOTEBOOK} --profile {profile}`"
