@@ -68,8 +68,9 @@ reproduce: setup
 	@$(IN) -m pasdedeux.cli table --profile $(PROFILE)
 	@$(IN) -m pasdedeux.cli cost
 
+# files of tests in as many processes as there are processors, at most 4: each takes 2 GB
 test: setup
-	@$(IN) -m pytest
+	@$(IN) -m pytest --numprocesses=$(CORES:all=auto) --maxprocesses=4 --dist=loadfile
 
 lab: setup
 	@$(IN) -m jupyterlab notebooks

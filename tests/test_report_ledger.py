@@ -123,6 +123,32 @@ def test_an_entry_has_effect_interval_data_runs_and_files(folder):
     assert found["users-realism"].why == ledger.NEEDS["listeners"]
 
 
+def test_listeners_decide_what_needs_them_and_nothing_else(folder):
+    stated = stated_claims("dual")
+    wrong = tuple(decide(stated[name], [WRONG]) for name in ("users-realism", "distance-lowest"))
+    Claims(wrong, "Answers.", "quick").write(folder / ledger.HEARD / "dual")
+    told = {"outputs": {f"{ledger.HEARD}/dual/claims.csv": "0"}}
+    (folder / "notebooks/41_listening_tables.json").write_text(json.dumps(told))
+    found = by_name(ledger.ledger(folder, ["dual"]))
+    heard = found["users-realism"]
+    assert (heard.verdict, heard.n, heard.data) == ("not reproduced", 3, "Answers.")
+    assert heard.files == ("notebooks/41_listening_tables.html",)
+    assert "3 listeners" in ledger.markdown([heard], "Claims")
+    assert "<dt>listeners</dt>" in ledger.cards([heard], folder)
+    assert found["users-genre"].why == ledger.NEEDS["listeners"]
+    assert (found["distance-lowest"].verdict, found["distance-lowest"].data) == (
+        "reproduced", "Planted.",
+    )  # fmt: skip
+
+
+def test_no_measurement_takes_the_place_of_listeners(folder):
+    stated = stated_claims("dual")
+    decided = tuple(decide(stated[name], [CLEAR]) for name in ("users-realism", "users-genre"))
+    Claims(decided, **ABOUT).write(folder / "dual")
+    found = by_name(ledger.ledger(folder, ["dual"]))
+    assert {found[one.id].verdict for one in decided} == {"not testable here"}
+
+
 def test_claims_without_parts_never_show_a_trend(folder):
     (folder / "dual/claims_parts.csv").unlink()
     found = by_name(ledger.ledger(folder, ["dual"]))

@@ -48,18 +48,13 @@ def results(
 
 def fusion(rows: Sequence[Row], genres: Sequence[str] = ("jazz", "folk")) -> list[Group]:
     """Return Table II of FusionGAN: shares of the answers in percent, and FL, of each system."""
-    people = _people(rows)
     counts = {"headphones": (0, 0), "qualification": (0, 0)}
-    right, asked = (np.zeros(len(people), dtype=int) for _ in range(2))
     for row in rows:
         if row["step"] in counts:
             good, all_ = counts[row["step"]]
             counts[row["step"]] = (good + bool(row["right"]), all_ + 1)
-        if row["step"] == "qualification":
-            place = people.index(row["participant"])
-            right[place] += bool(row["right"])
-            asked[place] += 1
-    fine = listening.qualified(right, asked)
+    people, told_right = people_of(rows), right_and_wrong(rows)
+    fine = listening.qualified(told_right[:, 0], told_right.sum(axis=1))
     told = tuple(_told(name, *pair) for name, pair in counts.items() if pair[1])
     groups = []
     for name, chosen in ((QUALIFIED, fine), (UNQUALIFIED, ~fine)):
@@ -67,6 +62,16 @@ def fusion(rows: Sequence[Row], genres: Sequence[str] = ("jazz", "folk")) -> lis
         if members:
             groups.append(_fusion_of(name, rows, members, genres, told))
     return groups
+
+
+def right_and_wrong(rows: Sequence[Row]) -> Int[np.ndarray, "L 2"]:
+    """Return how many answers of the qualification each listener had right, and how many wrong."""
+    people = people_of(rows)
+    found = np.zeros((len(people), 2), dtype=int)
+    for row in rows:
+        if row["step"] == "qualification":
+            found[people.index(row["participant"]), 0 if row["right"] else 1] += 1
+    return found
 
 
 def _told(name: str, right: int, asked: int) -> str:
@@ -81,7 +86,7 @@ def _fusion_of(
     numbers: Numbers = {}
     for step, answers in (("genre", classes), ("musicality", MUSICALITY)):
         for system in _systems(rows, step):
-            counts = _counts(rows, members, step, system, answers)
+            counts = counted(rows, members, step, system, answers)
             if not counts.any():
                 continue
             line = numbers.setdefault(system, {})
@@ -97,9 +102,10 @@ def _over(counts: Int[np.ndarray, "L C"], statistic: listening.Statistic, name: 
     return listening.over_listeners(counts, statistic, generator=drawn)
 
 
-def _counts(
+def counted(
     rows: Sequence[Row], members: list[int], step: str, system: str, answers: Sequence[str]
 ) -> Int[np.ndarray, "L C"]:
+    """Return how often each of `members` gave each of `answers` about `system` in `step`."""
     counts = np.zeros((len(members), len(answers)), dtype=int)
     for row in rows:
         if row["step"] == step and row["system"] == system and row["participant"] in members:
@@ -131,7 +137,7 @@ def ranking(rows: Sequence[Row]) -> Group:
     listeners = 0
     for step, column in RANKINGS.items():
         systems = _systems(rows, step)
-        ranks, left_out = _ranks(rows, step, systems)
+        ranks, left_out = ranked(rows, step, systems)
         if not len(ranks):
             notes.append(f"{column}: nobody has ranked every item yet")
             continue
@@ -143,12 +149,12 @@ def ranking(rows: Sequence[Row]) -> Group:
     return Group(EVERYBODY, listeners, numbers, tuple(notes))
 
 
-def _ranks(
+def ranked(
     rows: Sequence[Row], step: str, systems: Sequence[str]
 ) -> tuple[Int[np.ndarray, "L N K"], int]:
     """Return the ranks of listeners who ranked every item, and how many others there are."""
     chosen = [row for row in rows if row["step"] == step]
-    people, items = _people(chosen), sorted({row["item"] for row in chosen})
+    people, items = people_of(chosen), sorted({row["item"] for row in chosen})
     ranks = np.zeros((len(people), len(items), len(systems)), dtype=int)
     for row in chosen:
         place = people.index(row["participant"]), items.index(row["item"])
@@ -176,7 +182,7 @@ def _tests(
 
 def mos(rows: Sequence[Row]) -> Group:
     """Return the mean opinion scores of CDCD's Table 1, 1 to 5."""
-    people = _people(rows)
+    people = people_of(rows)
     numbers: Numbers = {}
     notes: list[str] = []
     for step, column in OPINIONS.items():
@@ -201,7 +207,8 @@ def _scores(
     return scores
 
 
-def _people(rows: Sequence[Row]) -> list[int]:
+def people_of(rows: Sequence[Row]) -> list[int]:
+    """Return the numbers of all who answered, in their order."""
     return sorted({row["participant"] for row in rows})
 
 

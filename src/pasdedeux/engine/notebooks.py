@@ -212,6 +212,11 @@ NOTEBOOKS: tuple[Notebook, ...] = (
                 for kind in ("csv", "md", "tex")
             ),
             *(f"listening/table_{name}.csv" for name in ("judge", "side", "risk", "genre")),
+            *(
+                f"listening/{paper}/{name}"
+                for paper in ("fusion", "dual", "cdcd")
+                for name in ("claims.csv", "claims_parts.csv", "claims.md")
+            ),
         ),
         corpora=("wjazzd", "tang", "aistpp"),
         minutes={"quick": 0.5, "laptop": 3.0},

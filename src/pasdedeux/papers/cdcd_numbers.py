@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from pasdedeux.nn.motion_encoder import SHAPES
 from pasdedeux.papers import cdcd_cost
-from pasdedeux.papers.cdcd_evaluate import PASSES
+from pasdedeux.papers.cdcd_evaluate import DATABASES, PASSES
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.report.reference import reference
 from pasdedeux.report.table import Measurement
@@ -24,7 +24,7 @@ BEATS: Columns = {COVERAGE: "coverage (%)", HIT: "hit (%)"}
 PRINTED: Columns = {**BEATS, GENRE: "genre B (%)"}
 TRUE_ROW = {"GT Music": "ground truth"}  # what the tables print -> a row of `trivial`
 RHYTHM = ("coverage (%)", "hit (%)", "capped (%)", "flags F1 (%)", "onset F1 (%)")
-GENRES = ("genre A (%)", "balanced A (%)", "genre B (%)", "balanced B (%)")
+GENRES = tuple(f"{what} {name} (%)" for name in DATABASES for what in ("genre", "balanced"))
 SOUND = ("level (dBFS)", "silent (%)")
 RHYTHM_COLUMNS: Columns = {name: name for name in RHYTHM}
 GENRE_COLUMNS: Columns = {name: name for name in (*GENRES, *SOUND)}

@@ -20,7 +20,7 @@ details.card[open] { background: var(--tint); }
 details.card dl.facts { max-width: none; }
 details.many { margin: 0.6rem 0; } details.many > summary { cursor: pointer; font-weight: 600; }
 ul.plain { list-style: none; margin: 0; padding: 0; } ul.plain li { margin: 0.15rem 0; }
-.counts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0.5rem;
+.counts { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 0.5rem;
   margin: 0.8rem 0; max-width: 60rem; padding: 0; list-style: none; }
 .counts li { border: 1px solid var(--line); border-radius: 0.5rem; padding: 0.5rem 0.7rem; }
 .counts strong { display: block; font-size: 1.5rem; line-height: 1.2; }

@@ -40,7 +40,7 @@ a { color: var(--link); } a.anchor-link { visibility: hidden; padding-left: 0.3e
 :is(h1, h2, h3):hover a.anchor-link { visibility: visible; }
 nav { background: var(--tint); border: 1px solid var(--line); border-radius: 0.5rem;
   padding: 0.7rem 1rem; margin: 1rem 0; } nav ul { margin: 0.2rem 0;
-  padding-left: 1.2rem; columns: 9.5rem; max-width: none; }
+  padding-left: 1.2rem; columns: 12.5rem; max-width: none; }
 .note { color: var(--soft); font-size: 0.88rem; }
 .grid { overflow-x: auto; margin: 0.8rem 0; border: 1px solid var(--line); border-radius: 0.5rem; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }

@@ -8,7 +8,8 @@ What a notebook has decided (`report.claims`) becomes one of five verdicts:
 - *inconclusive*: neither, or one seed only;
 - *not testable here*: a measurement is missing; the reason stands beside it.
 
-A sentence of mathematics is decided by a test. The ledger reads files and runs nothing.
+A sentence of mathematics is decided by a test, one about people by their answers alone, where a
+listener takes the place of a seed. The ledger reads files and runs nothing.
 """
 
 import csv
@@ -45,23 +46,32 @@ RULES: Mapping[str, str] = {  # what decides a claim, and the function that does
     "both intervals": "papers.cdcd_claims:above",
     "margin": "papers.cdcd_claims:within",
     "reached": "papers.dual_claims:_reached",
-    "heard": "",  # answers of listeners
+    "heard": "engine.heard_claims:parts",
     "proved": "report.claims:decide",
     "none": "",
 }
+LISTENERS = "listeners"
 NEEDS: Mapping[str, str] = {
-    "listeners": "it needs answers of listeners; `pasdedeux listen` asks for them",
+    LISTENERS: "it needs answers of listeners; `pasdedeux listen` asks for them",
     "tiktok": "it needs the TikTok Dance-Music corpus, which only its owners may pass on",
     "images": "it is about images, which nothing here makes yet",
     "experiment": "no experiment of the paper measures it, and none here does",
 }
 UNMEASURED = "not every measurement that it needs was run at this profile"
-NOTEBOOKS = "notebooks"
+NOTEBOOKS, HEARD = "notebooks", "listening"  # HEARD: claims that listeners decide, by paper
 FIELDS = (
     *("paper", "id", "claim", "where", "rule", "verdict", "why", "effect", "low", "high", "n"),
     *("evidence", "data", "runs"),
 )
 ALL = "*"
+
+
+class Held(NamedTuple):
+    """What a file of claims says: claims by their id, the data, and the notebook that wrote it."""
+
+    claims: Mapping[str, claims.Claim]
+    data: str
+    notebook: str
 
 
 class Cells(NamedTuple):
@@ -99,7 +109,7 @@ class Entry:
 
     @property
     def n(self) -> int:
-        """Seeds behind the weakest part."""
+        """Seeds, or listeners, behind the weakest part."""
         return min((part.n for part in self.parts), default=0)
 
     @property
@@ -151,25 +161,35 @@ def verdict(parts: Sequence[Part], needs: str = "") -> tuple[Verdict, str]:
 def ledger(folder: Path, papers: Iterable[str] = ()) -> tuple[Entry, ...]:
     """Return an entry for every claim of `papers`, all when none is named, from the results of a
     profile in `folder`. A paper without results has claims that are not testable here.
+
+    A claim that needs listeners is decided by their answers alone, whatever else was measured.
     """
     found: list[Entry] = []
     for paper in papers or known_papers():
         choice("paper", paper, known_papers())
-        file = folder / paper / "claims.csv"
-        held = claims.read(file) if file.is_file() else None
-        decided = {} if held is None else {claim.id: claim for claim in held.claims}
-        notebook, _ = writer_of(folder, f"{paper}/claims.csv")
+        measured, heard = _held(folder, paper), _held(folder, f"{HEARD}/{paper}")
         tables = _tables(folder / paper)
         for stated in stated_claims(paper).values():
-            claim = decided.get(stated.id) or claims.decide(stated, [])
+            mine = heard if stated.needs == LISTENERS else measured
+            claim = mine.claims.get(stated.id) or claims.decide(stated, [])
             parts = claim.parts or (Part(claim.verdict, claim.evidence, claim.n),)
             runs, files = _behind(stated, tables, folder / paper)
-            if notebook and not stated.test:
-                files = (*files, f"{NOTEBOOKS}/{notebook}.html")
-            data = "" if held is None or stated.test else held.data_notice
+            if mine.notebook and not stated.test:
+                files = (*files, f"{NOTEBOOKS}/{mine.notebook}.html")
+            data = "" if stated.test else mine.data
             named = (*verdict(parts, stated.needs), parts, data)
             found.append(Entry(stated, *named, runs, files))
     return tuple(found)
+
+
+def _held(folder: Path, name: str) -> Held:
+    """Return what the claims in the folder called `name` say; nothing where there are none."""
+    file = folder / name / "claims.csv"
+    if not file.is_file():
+        return Held({}, "", "")
+    held = claims.read(file)
+    notebook, _ = writer_of(folder, f"{name}/claims.csv")
+    return Held({claim.id: claim for claim in held.claims}, held.data_notice, notebook)
 
 
 def counted(entries: Iterable[Entry]) -> dict[str, Counter[str]]:
@@ -208,7 +228,7 @@ def _card(entry: Entry, folder: Path) -> str:
     facts = [
         ("why", html.escape(entry.why)),
         ("what was seen", "" if entry.why and not entry.n else listing(parts)),
-        ("seeds", str(entry.n) if entry.n else ""),
+        (LISTENERS if claim.rule == "heard" else "seeds", str(entry.n) if entry.n else ""),
         ("data", html.escape(entry.data)),
         ("decided by", named(RULES[claim.rule], folder) if RULES[claim.rule] else ""),
         ("test", named(claim.test, folder) if claim.test else ""),
@@ -259,9 +279,10 @@ def _line(entry: Entry) -> list[str]:
     told = entry.why or ("" if part is None else part.evidence)
     told += f" (and {more} more)" if more > 0 and not entry.why else ""
     runs = ", ".join(entry.runs) or ("a test" if entry.claim.test else "none")
+    counted_by = f"{entry.n} {LISTENERS}" if entry.claim.rule == "heard" else str(entry.n)
     return [
         *(entry.verdict, entry.claim.text, entry.claim.where, told),
-        *(str(entry.n), entry.data or "none", runs),
+        *(counted_by, entry.data or "none", runs),
     ]
 
 
