@@ -134,6 +134,20 @@ def test_a_dance_is_a_gif_without_ffmpeg_and_a_film_with_it(monkeypatch):
     assert film.data.startswith(b"GIF89a")
 
 
+def test_all_films_of_a_test_have_one_view(monkeypatch):
+    views = []
+    monkeypatch.setattr(listen_sources, "filming", lambda pose, rate_hz, seen: views.append(seen))
+    high = _pose()
+    high[4, 1] = 1.3
+    sounds = {"A": ([listeners.tone(), listeners.tone()], "runs/a")}
+    listen_sources.music(sounds, [_pose(), high], ("Waltz", "Lock"), (5, 9))
+    assert len(views) == 2
+    assert len(set(views)) == 1
+    alone = listen_sources.seen_in([_pose()])
+    assert views[0].highest == pytest.approx(alone.highest + 1.3)
+    assert views[0].floor == pytest.approx(alone.floor)
+
+
 def test_music_is_judged_alone_and_with_its_dance():
     sounds = {
         "A": ([listeners.tone(), listeners.tone()], "runs/a"),
@@ -162,7 +176,7 @@ def test_music_is_judged_alone_and_with_its_dance():
         (["ranking", "--prepare"], "11_dual_tables has not run at profile quick; run `pasdedeux"),
         (
             ["mos", "--prepare"],
-            "11_dual_tables has not run at profile quick; run `pasdedeux",
+            "34_cdcd_tables has not run at profile quick; run `pasdedeux",
         ),
         (["mos", "--export"], "there is no test mos-quick; `pasdedeux listen mos --profile quick`"),
         (["mos", "--export", "--as", "../x"], "is no plain name; leave out folders"),
@@ -181,7 +195,8 @@ def test_what_is_missing_is_told_in_one_line(project, capsys, monkeypatch, words
 def _named(number):
     from pathlib import Path
 
-    return Path({"21": "21_fusiongan_tables.ipynb", "11": "11_dual_tables.ipynb"}[number])
+    names = {"11": "11_dual_tables", "21": "21_fusiongan_tables", "34": "34_cdcd_tables"}
+    return Path(f"{names[number]}.ipynb")
 
 
 def test_a_test_is_prepared_once_answered_and_told(ran, capsys):

@@ -16,6 +16,7 @@ from pasdedeux.report import film
 from pasdedeux.report.bodies import INK, Dancer, dancer_of
 from pasdedeux.report.film import FilmSettings
 from pasdedeux.report.picture import GREEN
+from pasdedeux.report.stage import FINE, HEAD_METRES, fitting, letters, stage, view
 
 T, J = 53, 5
 SEGMENTS = ((0, 1), (1, 2), (0, 3), (3, 4))
@@ -223,15 +224,15 @@ def test_a_long_name_loses_its_middle_and_stays_in_the_picture():
     assert changed[:, 0].max() < 0.1 * cut.height
     assert changed[:, 1].min() >= 2
     assert changed[:, 1].max() < cut.width - 2
-    font = film._font(12)
-    shown = film._fitting(long, font, 90)
+    font = letters(12)
+    shown = fitting(long, font, 90)
     assert font.getlength(shown) <= 90
     begin, end = shown.split("…")
     assert long.startswith(begin)
     assert long.endswith(end)
     assert abs(len(begin) - len(end)) <= 2
-    assert film._fitting("short", font, 90) == "short"
-    assert film._fitting(long, font, 1) == ""
+    assert fitting("short", font, 90) == "short"
+    assert fitting(long, font, 1) == ""
 
 
 def test_every_picture_is_counted():
@@ -257,3 +258,77 @@ def test_bad_requests_are_refused():
     ):
         with pytest.raises(ValueError, match=told):
             film.gif(dancers, **settings)
+
+
+# ---------------------------------------------------------------- one scale for several films
+
+
+def pole(height, jump=0.0, reach=0.3):
+    """A pole of a metre ("left") on legs, which jumps once, with an arm that goes far once."""
+    joints = np.zeros((9, 5, 3))
+    joints[:, 1], joints[:, 2], joints[:, 3] = (0, height - 1, 0), (0, height, 0), (0.3, height, 0)
+    joints[:, 4] = (0.0, 0.5 * height, 0)
+    joints[5, :, 1] += jump
+    joints[7, 3, 0] = reach
+    sides = ("middle", "middle", "left", "right", "middle")
+    return Dancer("", joints, ((0, 1), (1, 2), (2, 3)), sides)
+
+
+def metre(picture):
+    """Return how many pixels the pole's metre has, and the row at which it ends."""
+    rows = of_colour(picture, INK["left"])[:, 0]
+    return np.ptp(rows), rows.max()
+
+
+def floor_row(picture):
+    """Return the row of the floor's line, at the left edge where no body is."""
+    return int(np.argmin(numbers(picture)[:, 2].sum(axis=-1)))
+
+
+BODIES = (pole(1.5), pole(1.5, jump=0.9), pole(1.5, reach=1.9), pole(1.9))
+
+
+def test_films_of_one_view_have_one_scale_and_one_floor():
+    alone = [metre(next(film.frames(body)))[0] for body in BODIES]
+    assert max(alone) > 1.3 * min(alone)  # without a view they differ
+    chosen = FilmSettings(view=view(BODIES))
+    pictures = [list(film.frames(body, settings=chosen)) for body in BODIES]
+    scale = stage(chosen.view, chosen.height_pixels).scale / FINE
+    found = [metre(frames[0])[0] for frames in pictures]
+    assert np.ptp(found) <= 1
+    assert found[0] == pytest.approx(scale, abs=4)  # round ends lie over the bone
+    assert len({floor_row(frames[0]) for frames in pictures}) == 1
+    assert metre(pictures[0][0])[1] - metre(pictures[3][0])[1] == pytest.approx(0.4 * scale, abs=1)
+    together = next(film.frames(BODIES))
+    assert metre(together)[0] == pytest.approx(found[0] + 0.4 * scale, abs=2)
+
+
+def test_everything_of_a_view_is_inside_the_picture():
+    seen = view(BODIES)
+    assert seen.lowest == seen.floor == 0.0
+    assert seen.highest == pytest.approx(2.4 + HEAD_METRES)
+    for body in BODIES:
+        for picture in film.frames(body, settings=FilmSettings(view=seen)):
+            rows, columns = of_colour(picture, INK["right"]).T
+            assert rows.min() > 0.05 * picture.height
+            assert 2 <= columns.min() <= columns.max() < picture.width - 2
+
+
+def test_who_sinks_goes_below_the_floor_and_the_others_stand_on_it():
+    sunk = Dancer("", pole(1.5).joints_world - np.array([0, 0.4, 0]), pole(1.5).segments)
+    seen = view([pole(1.5), sunk, pole(1.9)])
+    assert (seen.floor, seen.lowest) == (0.0, -0.4)
+    on = stage(seen, 360)
+    assert on.ground + 0.4 * on.scale == pytest.approx(on.tall - 2 * on.words)
+    picture, lower = (
+        next(film.frames(one, settings=FilmSettings(view=seen))) for one in (pole(1.5), sunk)
+    )
+    feet = [of_colour(one, INK["middle"])[:, 0].max() for one in (picture, lower)]
+    assert floor_row(picture) == floor_row(lower)
+    assert feet[0] == pytest.approx(floor_row(picture), abs=4)
+    assert feet[1] - feet[0] == pytest.approx(0.4 * on.scale / FINE, abs=1)
+
+
+def test_a_view_needs_a_dancer():
+    with pytest.raises(ValueError, match="a view needs at least one dancer"):
+        view([])

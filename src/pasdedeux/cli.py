@@ -237,6 +237,7 @@ def _listen(asked: argparse.Namespace) -> int:
     print(
         f"test: {_shown(test.folder)}; what people agree to: {_shown(test.folder / 'consent.txt')}"
     )
+    print(f"plays {listen.played(test, asked.profile)}")
     if not asked.prepare:
         say = partial(print, flush=True)
         listen.serve(test, host=asked.host, port=asked.port, codes=asked.codes, say=say)

@@ -116,7 +116,8 @@ def of_people(test: str, asked: People, *, data_notice: str, profile: str) -> Ta
 def others(test: str, asked: People, *, data_notice: str, profile: str) -> Table | None:
     """Return what people said of systems that the paper does not print; None where there is none.
 
-    The test of opinion scores plays systems of the dual-learning tables, which are not CDCD's.
+    The test of opinion scores also plays what the VQ-VAE makes of the true music; and systems of
+    the dual-learning tables, none of CDCD's, where notebook 34 had not finished.
     """
     rows = [
         Measurement(row, column, None, estimate.value, f"answers {asked.source}")

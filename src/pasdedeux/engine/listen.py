@@ -6,15 +6,21 @@ from pathlib import Path
 from pasdedeux.base import paths
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.profiles import PROFILES
-from pasdedeux.engine import bar, heard, listen_sources
+from pasdedeux.engine import asked, bar, heard, listen_cdcd, listen_sources
 from pasdedeux.engine.heard import Group
+from pasdedeux.engine.listen_sources import Material
 from pasdedeux.listening import jspsych, server
-from pasdedeux.listening.design import TESTS
+from pasdedeux.listening.design import HEADPHONES, KNOWN, TESTS
 from pasdedeux.listening.export import export, rows
 from pasdedeux.listening.stimuli import Test, load, prepare
 from pasdedeux.listening.store import Store
 from pasdedeux.music.audio import RATE_HZ
 
+MATERIAL: dict[str, Callable[..., Material]] = {
+    "fusion": listen_sources.fusion,
+    "ranking": listen_sources.ranking,
+    "mos": listen_cdcd.mos,
+}
 ITEMS = {"fusion": 3, "ranking": 4, "mos": 3}  # of each system: about ten minutes of a listener
 
 
@@ -37,7 +43,7 @@ def prepared(test: str, profile: str, *, name: str = "", items: int = 0, seed: i
     if place.exists():
         return load(place)
     refuse(items < 0, f"items must be at least 1, got {items}.")
-    material = listen_sources.MATERIAL[test](profile, items=items or ITEMS[test], seed=seed)
+    material = MATERIAL[test](profile, items=items or ITEMS[test], seed=seed)
     with bar.told(f"preparing {place.name}") as told:
         return prepare(
             place, material.design, material.stimuli, seed=seed, rate_hz=RATE_HZ, told=told
@@ -50,6 +56,21 @@ def there(test: str, profile: str, *, name: str = "") -> Test:
     told = f"there is no test {place.name}; `pasdedeux listen {test} --profile {profile}` makes it."
     refuse(not place.is_dir(), told)
     return load(place)
+
+
+def played(test: Test, profile: str) -> str:
+    """Return in words which rows of the printed table a test plays, and which other systems."""
+    table = asked.printed(test.design.test)
+    systems = dict.fromkeys(
+        known.system for known in sorted(test.key.values()) if known.pool not in (HEADPHONES, KNOWN)
+    )
+    own = [row for row in table.rows if row in systems]
+    others = " / ".join(system for system in systems if system not in own)
+    words = f"of {table.title}: {' / '.join(own) or 'nothing'}"
+    words += f"; besides: {others}" if others else ""
+    if test.design.test == "mos" and not own:
+        words += f"; CDCD's own need `pasdedeux run {listen_cdcd.NOTEBOOK} --profile {profile}`"
+    return words
 
 
 def ready(*, serving: bool) -> None:

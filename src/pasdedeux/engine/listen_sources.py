@@ -7,7 +7,7 @@ are taken, so nothing is picked by ear. Of several seeds the lowest is played.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,8 +35,9 @@ from pasdedeux.papers import dual_shown
 from pasdedeux.papers.dual_evaluate import Excerpts, Performed, excerpts, joints_of
 from pasdedeux.papers.dual_numbers import GROUND_TRUTH
 from pasdedeux.report import film
-from pasdedeux.report.bodies import dancer_of
+from pasdedeux.report.bodies import Dancer, dancer_of
 from pasdedeux.report.reference import reference
+from pasdedeux.report.stage import View, view
 from pasdedeux.training.run import Measured, samples_file
 
 HELD_OUT = "held out"  # real melodies among those to be judged, as the paper's last sentence asks
@@ -79,17 +80,34 @@ class Finished(NamedTuple):
 _ENDINGS = (".npy", ".npz")
 
 
+def why_not(number: str, profile: str) -> str:
+    """Return why there are no runs of notebook `number` at `profile`, with the command that makes
+    them; "" where it has finished.
+    """
+    name = notebooks.file(number).stem
+    remedy = _remedy(number, profile)
+    file = paths.results(profile) / "notebooks" / f"{name}.json"
+    if not file.is_file():
+        return f"{name} has not run at profile {profile}; {remedy}."
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if told["status"] != "ok":
+        return f"{name} did not end well at profile {profile}; {remedy}."
+    if not any((paths.root() / run).is_dir() for run in told["runs"]):
+        return f"the runs of {name} at profile {profile} are not on this machine; {remedy}."
+    return ""
+
+
+def _remedy(number: str, profile: str) -> str:
+    return f"run `pasdedeux run {number} --profile {profile}` first"
+
+
 def finished(number: str, profile: str) -> Finished:
     """Return what notebook `number` left at `profile`; raises `ValueError` with the command."""
-    name = notebooks.file(number).stem
-    remedy = f"run `pasdedeux run {number} --profile {profile}` first"
-    file = paths.results(profile) / "notebooks" / f"{name}.json"
-    refuse(not file.is_file(), f"{name} has not run at profile {profile}; {remedy}.")
+    missing = why_not(number, profile)
+    refuse(missing, missing)
+    file = paths.results(profile) / "notebooks" / f"{notebooks.file(number).stem}.json"
     told = json.loads(file.read_text(encoding="utf-8"))
-    refuse(told["status"] != "ok", f"{name} did not end well at profile {profile}; {remedy}.")
-    gone = not any((paths.root() / run).is_dir() for run in told["runs"])
-    refuse(gone, f"the runs of {name} at profile {profile} are not on this machine; {remedy}.")
-    return Finished(told["parameters"], told["runs"], remedy)
+    return Finished(told["parameters"], told["runs"], _remedy(number, profile))
 
 
 def fusion(profile: str, *, items: int, seed: int) -> Material:
@@ -197,27 +215,29 @@ def dances(profile: str, *, items: int) -> Dances:
 def ranking(profile: str, *, items: int, seed: int) -> Material:
     """Return the dances of the four methods of Table 3 to the same music, as films."""
     shown = dances(profile, items=items)
-    stimuli = []
+    methods: dict[str, tuple[Performed, str]] = {}
     for label in reference("dual", 3).rows:
         kept = shown.kept(label)
         if kept is None:
             raise ValueError(f"{label} has no kept dances; {shown.done.remedy}.")
-        performed, run = kept
-        for row in shown.rows:
-            stimuli.append(
-                Stimulus(
-                    design.DANCES, label, str(row), shown.sound(row), hint=shown.genre(row),
-                    film=filming(performed.danced[row], RATE_HZ), source=run,
-                )
-            )  # fmt: skip
+        methods[label] = kept
+    seen = seen_in([one.danced[row] for one, _ in methods.values() for row in shown.rows])
+    stimuli = [
+        Stimulus(
+            design.DANCES, label, str(row), shown.sound(row), hint=shown.genre(row),
+            film=filming(performed.danced[row], RATE_HZ, seen), source=run,
+        )
+        for label, (performed, run) in methods.items()
+        for row in shown.rows
+    ]  # fmt: skip
     return Material(design.ranking(), stimuli)
 
 
-def mos(profile: str, *, items: int, seed: int) -> Material:
-    """Return music made for recorded dances: alone for quality, with the dance for coherence.
+def dual_music(profile: str, *, items: int) -> Material:
+    """Return what systems of the dual-learning tables composed for recorded dances, each alone and
+    with the dance: the test of opinion scores where CDCD has no runs (`engine.listen_cdcd`).
 
-    The systems are those of the dual-learning tables that compose: CDCD's own come here when it has
-    runs. Composed chroma is played as one chord a beat, so what was recorded is there twice, as it
+    Composed chroma is played as one chord a beat, so what was recorded is there twice, as it
     sounded and by the same rules.
     """
     shown = dances(profile, items=items)
@@ -245,37 +265,51 @@ def music(
     poses: Sequence[Float[np.ndarray, "_ 147"]],
     hints: Sequence[str],
     items: Sequence[int],
+    *,
+    alone: Collection[str] | None = None,
 ) -> list[Stimulus]:
     """Return each system's music for each dance twice: alone, and as the film of that dance.
 
-    `sounds` gives each system's music at `RATE_HZ`, dance by dance, and its run.
+    `sounds` gives each system's music at `RATE_HZ`, dance by dance, and its run. `alone` names the
+    systems that are also heard without the dance, all unless given.
     """
+    seen = seen_in(poses)
     return [
         Stimulus(
             pool, system, str(item), sound, hint=hint, source=run,
-            film=filming(pose, RATE_HZ) if pool == design.FILMS else None,
+            film=filming(pose, RATE_HZ, seen) if pool == design.FILMS else None,
         )
         for pool in (design.SOUNDS, design.FILMS)
         for system, (played, run) in sounds.items()
+        if pool == design.FILMS or alone is None or system in alone
         for item, hint, sound, pose in zip(items, hints, played, poses, strict=True)
     ]  # fmt: skip
 
 
-def filming(pose: Float[np.ndarray, "T 147"], rate_hz: int) -> Filming:
+def seen_in(poses: Sequence[Float[np.ndarray, "_ 147"]]) -> View:
+    """Return what the films of a test show: in all of them a metre is as long, the floor as high.
+
+    Otherwise a dancer who jumps once, or goes far, would be smaller throughout, and be known by it.
+    """
+    return view([_dancer(pose) for pose in poses], rate_hz=float(POSE_HZ))
+
+
+def _dancer(pose: Float[np.ndarray, "T 147"]) -> Dancer:
+    return dancer_of("", joints_of(pose), skeleton.smpl())
+
+
+def filming(pose: Float[np.ndarray, "T 147"], rate_hz: int, seen: View | None = None) -> Filming:
     """Return what makes the film of a dance when its sound is given: MP4 with ffmpeg, else GIF.
 
-    No name is written into it.
+    It shows what `seen` holds, the dance alone unless given. No name is written into it.
     """
 
     def shoot(sound: Float[np.ndarray, " S"]) -> Film:
-        dancer = dancer_of("", joints_of(pose), skeleton.smpl())
-        settings = film.FilmSettings(height_pixels=FILM_PIXELS)
+        dancer = _dancer(pose)
+        settings = film.FilmSettings(height_pixels=FILM_PIXELS, view=seen)
         if shutil.which("ffmpeg") is None:
             return Film(".gif", film.gif(dancer, settings=settings))
         data = film.mp4(dancer, sound, sound_rate_hz=rate_hz, settings=settings)
         return Film(".mp4", data)
 
     return shoot
-
-
-MATERIAL: dict[str, Callable[..., Material]] = {"fusion": fusion, "ranking": ranking, "mos": mos}

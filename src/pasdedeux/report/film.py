@@ -1,9 +1,7 @@
 """Dances as films: GIF by itself, MP4 with sound where the program ffmpeg is installed.
 
-The camera is that of the film strip: it stands in front of a dancer who faces z, and sees x to the
-right and y up, without perspective. It follows the dancer calmly along x; marks on the floor, half
-a metre apart, show the way. Frames are drawn with PIL at twice the size and made smaller, which
-smooths their edges. Frame of reference: the world's, metres. `T` frames.
+Where the camera stands and how a dancer is drawn: `report.stage`. Frames are drawn with PIL at
+twice the size and made smaller, which smooths their edges. `T` frames.
 """
 
 import io
@@ -16,23 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import soundfile
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.music.audio import RATE_HZ as SOUND_RATE_HZ
 from pasdedeux.report.bodies import INK, Dancer
 from pasdedeux.report.picture import GREEN, GREY, PALE_GREEN, PALE_GREY
+from pasdedeux.report.stage import FINE, Panel, View, centres, letters, stage, view
 
-FINE = 2  # drawn this much larger, then made smaller
-PANEL_SHARE = 0.8  # width of a panel over its height
-WORDS_SHARE = 0.05  # height of letters over that of the film
-BONE_METRES, HEAD_METRES = 0.035, 0.11
-MARK_METRES = 0.5
-CALM_SECONDS = 1.0  # the camera follows the mean place of this long before and after
 FLASH_SECONDS = 0.12  # the floor is green this long from each beat on
 GIF_HZ = 25.0  # a GIF counts hundredths of a second, and browsers slow down what is faster than 50
 SMOOTH = 6  # steps of each colour between ink and paper
@@ -56,6 +48,7 @@ class FilmSettings:
     height_pixels: int = 360
     start_seconds: float = 0.0
     seconds: float | None = None  # to the end when None
+    view: View | None = None  # films to be compared share one; that of the dancers when None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
@@ -215,116 +208,26 @@ def _drawn(
     settings: FilmSettings,
 ) -> Iterator[Image.Image]:
     """Yield the picture of each frame that is shown."""
-    dancers, height_pixels = shown.dancers, settings.height_pixels
+    dancers = shown.dancers
     beats = np.zeros(0) if beat_seconds is None else beat_seconds
-    low = min(float(dancer.joints_world[..., 1].min()) for dancer in dancers)
-    high = max(float(dancer.joints_world[..., 1].max()) for dancer in dancers) + HEAD_METRES
-    tall = FINE * height_pixels
-    wide = FINE * 2 * round(PANEL_SHARE * height_pixels / 2)
-    words = round(WORDS_SHARE * tall)
-    ground = tall - 2 * words
-    centres = [_centres(dancer, rate_hz) for dancer in dancers]
-    reach = max(
-        float(np.abs(d.joints_world[..., 0] - at[:, None]).max())
-        for d, at in zip(dancers, centres, strict=True)
-    )
-    scale = min((ground - 2 * words) / max(high - low, 0.5), wide / 2 / (reach + HEAD_METRES))
+    seen = settings.view or view(dancers, rate_hz=rate_hz)
+    on = stage(seen, settings.height_pixels)
     panels = [
-        _Panel(dancer, place * wide, wide, scale, low, ground, at)
-        for place, (dancer, at) in enumerate(zip(dancers, centres, strict=True))
+        Panel(dancer, place * on.wide, on, centres(dancer, rate_hz))
+        for place, dancer in enumerate(dancers)
     ]
-    font = _font(words)
+    words = on.words
+    font = letters(words)
     for frame in shown.which:
         seconds = frame / rate_hz
         since = seconds - beats
         beating = bool(((since >= -1e-9) & (since < FLASH_SECONDS)).any())
-        sheet = Image.new("RGB", (wide * len(dancers), tall), "white")
+        sheet = Image.new("RGB", (on.wide * len(dancers), on.tall), "white")
         pen = ImageDraw.Draw(sheet)
         for panel in panels:
             panel.draw(pen, int(frame), beating, font)
-        pen.text((words // 2, tall - words // 3), f"{seconds:.1f} s", GREY, font, anchor="ls")
+        pen.text((words // 2, on.tall - words // 3), f"{seconds:.1f} s", GREY, font, anchor="ls")
         yield sheet.reduce(FINE)
-
-
-@dataclass(frozen=True, eq=False)
-class _Panel:
-    """Where one dancer is drawn, in fine pixels."""
-
-    dancer: Dancer
-    left: int
-    wide: int
-    scale: float  # pixels in a metre
-    low: float  # metres of the floor
-    ground: int
-    centres: Float[np.ndarray, " T"]  # x in the middle of each frame
-
-    def draw(
-        self, pen: ImageDraw.ImageDraw, frame: int, beating: bool, font: ImageFont.FreeTypeFont
-    ) -> None:
-        """Draw floor, body and name of one frame; right limbs first, as in the film strip."""
-        middle, centre = self.left + self.wide / 2, float(self.centres[frame])
-        thick = max(2, round(BONE_METRES * self.scale))
-        self._floor(pen, centre, beating, thick)
-        joints = self.dancer.joints_world[frame]
-        across = middle + (joints[:, 0] - centre) * self.scale
-        down = self.ground - (joints[:, 1] - self.low) * self.scale
-        points = list(zip(across.tolist(), down.tolist(), strict=True))
-        for side in ("right", "middle", "left"):
-            for a, b, found in self.dancer.drawn:
-                if found == side:
-                    pen.line((points[a], points[b]), INK[side], thick)
-                    for x, y in (points[a], points[b]):  # round ends
-                        pen.ellipse(_disc(x, y, thick / 2 - 0.5), INK[side])
-        if self.dancer.head is not None:
-            x, y = points[self.dancer.head]
-            pen.ellipse(_disc(x, y, HEAD_METRES * self.scale), INK["middle"])
-        name = _fitting(self.dancer.name, font, self.wide - int(font.size))
-        pen.text((middle, font.size / 2), name, GREY, font, anchor="ma")
-
-    def _floor(self, pen: ImageDraw.ImageDraw, centre: float, beating: bool, thick: int) -> None:
-        """Draw the floor's line, green on a beat, and its marks."""
-        y = self.ground + thick
-        ends = ((self.left, y), (self.left + self.wide - 1, y))
-        pen.line(ends, GREEN if beating else PALE_GREY, thick if beating else thick // 2)
-        reach = self.wide / 2 / self.scale
-        first = int(np.ceil((centre - reach) / MARK_METRES))
-        for mark in range(first, int(np.floor((centre + reach) / MARK_METRES)) + 1):
-            x = self.left + self.wide / 2 + (mark * MARK_METRES - centre) * self.scale
-            pen.line(((x, y), (x, y + 2 * thick)), PALE_GREEN if beating else PALE_GREY, thick // 2)
-
-
-def _disc(x: float, y: float, radius: float) -> tuple[float, float, float, float]:
-    return (x - radius, y - radius, x + radius, y + radius)
-
-
-def _centres(dancer: Dancer, rate_hz: float) -> Float[np.ndarray, " T"]:
-    """Return the x that the camera looks at in each frame: a moving mean over all joints."""
-    places = dancer.joints_world[..., 0].mean(axis=1, dtype=float)
-    reach = round(CALM_SECONDS * rate_hz)
-    total = np.concatenate([[0.0], np.cumsum(places)])
-    frame = np.arange(len(places))
-    begin, end = np.maximum(frame - reach, 0), np.minimum(frame + reach + 1, len(places))
-    return (total[end] - total[begin]) / (end - begin)
-
-
-@cache
-def _fitting(name: str, font: ImageFont.FreeTypeFont, pixels: int) -> str:
-    """Return `name`, its middle left out where it is wider than so many pixels."""
-    for gone in range(len(name)):
-        kept = len(name) - gone
-        begin = name[: -(-kept // 2)].rstrip()
-        shown = f"{begin}…{name[len(name) - kept // 2 :].lstrip()}" if gone else name
-        if font.getlength(shown) <= pixels:
-            return shown
-    return ""
-
-
-@cache
-def _font(pixels: int) -> ImageFont.FreeTypeFont:
-    """Return matplotlib's own letters, the same on every machine."""
-    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
-    layout = ImageFont.Layout.BASIC
-    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), pixels, layout_engine=layout)
 
 
 @cache
