@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_limits
 
 from pasdedeux.music import features as module
 from pasdedeux.music import recording
@@ -158,6 +159,16 @@ def test_the_kind_of_numbers_given_does_not_matter_and_they_stay():
     second = features(sound.astype(np.float64))
     np.testing.assert_array_equal(first.frames, second.frames)
     assert second.frames.dtype == np.float32
+
+
+def test_the_number_of_threads_changes_no_bit():
+    """Checksums of data, and with them the keys of all runs, rest on every bit."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 60 * 24_000).astype(np.float32)
+    with threadpool_limits(1):
+        one = features(noise)
+    with threadpool_limits(2):
+        two = features(noise)
+    assert np.array_equal(one.frames, two.frames)
 
 
 def test_what_makes_no_sense_is_refused():

@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from pasdedeux.base import quiet, source, stored
 from pasdedeux.base.checks import refuse
@@ -117,6 +119,9 @@ def features(
     return Features(frames, beats, rhythm.onset_seconds(strength, steps_hz), bpm)
 
 
+_LIMITED = Lock()
+
+
 def compile_once() -> None:
     """Let librosa's functions and ours be compiled and kept, by one process.
 
@@ -185,6 +190,9 @@ def _timbre(magnitude: Float[np.ndarray, "T C"], sample_rate_hz: int) -> np.ndar
     librosa = quiet.librosa()
 
     power = np.square(magnitude).T
-    mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
-    mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20)
+    # BLAS adds in another order with more threads, and checksums of data hold every last bit; the
+    # limit is the process's, so one thread at a time sets it
+    with _LIMITED, threadpool_limits(1):
+        mel = librosa.feature.melspectrogram(S=power, sr=sample_rate_hz, n_fft=WINDOW_SAMPLES)
+        mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20)
     return np.concatenate([mfcc, librosa.feature.delta(mfcc)]).T
