@@ -215,6 +215,20 @@ def test_cells_are_put_under_the_rows_that_print_them():
     ]  # fmt: skip
 
 
+def test_the_ceiling_stands_below_a_table_once_or_for_each_length():
+    trivial = {n: {"VQ reconstruction": {"coverage (%)": 100.0 + n}} for n in (2, 4)}
+    once = cdcd_numbers.ceilings(trivial, cdcd_numbers.BEATS, corpus="tang")
+    assert [(m.row, m.column, m.seed, m.value) for m in once] == [
+        ("VQ reconstruction (ours)", "Coverage", None, 102.0)
+    ]
+    each = cdcd_numbers.ceilings(trivial, cdcd_numbers.BEATS, corpus="tang", every=True)
+    assert [(m.row, m.value) for m in each] == [
+        ("2s VQ reconstruction (ours)", 102.0), ("4s VQ reconstruction (ours)", 104.0),
+    ]  # fmt: skip
+    assert cdcd_numbers.ceilings({}, cdcd_numbers.BEATS, corpus="tang") == []
+    assert cdcd_numbers.facts({}, cdcd_numbers.BEATS, corpus="tang", rows={"GT": "true"}) == []
+
+
 def test_curves_are_means_over_seeds_at_the_steps_that_were_run():
     measured = [
         Measured("Vanilla, T 40", seed, "r", {"coverage (%)": value, "hit (%)": value / 2})

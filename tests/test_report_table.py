@@ -62,6 +62,16 @@ def test_trend_needs_the_rank_among_the_rows_that_ran() -> None:
     assert [verdict(without, row) for row in ("MC", "Fusion")] == ["trend", "trend"]
 
 
+def test_a_row_of_ours_stands_below_and_changes_no_verdict() -> None:
+    ran = [*measured("MC", 2.0), *measured("Fusion", 2.2)]
+    ours = Measurement("ceiling", COLUMN, None, 2.1, "a corpus")
+    made = table(reference("fusion", 1), [*ran, ours], beside=["ceiling"], **ABOUT)
+    assert made.rows == (*ROWS, "ceiling")
+    assert [verdict(made, row) for row in ("MC", "Fusion", "ceiling")] == ["trend", "trend", ""]
+    with pytest.raises(ValueError, match="no 'ceiling' in the table"):
+        made_of([ours])
+
+
 def test_a_tie_is_no_trend_unless_printed() -> None:
     tied = made_of(measured("MC", 2.0), measured("Fusion", 2.0))
     assert [verdict(tied, row) for row in ("MC", "Fusion")] == ["mismatch", "mismatch"]

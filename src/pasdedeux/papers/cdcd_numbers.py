@@ -23,6 +23,8 @@ COVERAGE, HIT, GENRE = "Coverage", "Hit", "Accuracy"
 BEATS: Columns = {COVERAGE: "coverage (%)", HIT: "hit (%)"}
 PRINTED: Columns = {**BEATS, GENRE: "genre B (%)"}
 TRUE_ROW = {"GT Music": "ground truth"}  # what the tables print -> a row of `trivial`
+CEILING = "VQ reconstruction"  # of `trivial`: nothing that plays tokens comes nearer to the music
+SHORTEST = 2  # seconds of a clip in all tables but 7
 RHYTHM = ("coverage (%)", "hit (%)", "capped (%)", "flags F1 (%)", "onset F1 (%)")
 GENRES = tuple(f"{what} {name} (%)" for name in DATABASES for what in ("genre", "balanced"))
 SOUND = ("level (dBFS)", "silent (%)")
@@ -84,14 +86,31 @@ def facts(
     """Return the rows of `cdcd_evaluate.trivial`, the same for every seed.
 
     `rows` maps the rows of the table to those of `trivial`; all under their names unless given.
+    One that was not measured is left out.
     """
     wanted = {name: name for name in trivial} if rows is None else rows
     return [
         Measurement(row, column, None, trivial[name][key], corpus)
         for row, name in wanted.items()
         for column, key in columns.items()
-        if key in trivial[name]
+        if key in trivial.get(name, {})
     ]
+
+
+def ceilings(
+    trivial: Mapping[int, Mapping[str, Mapping[str, float]]],
+    columns: Columns,
+    *,
+    corpus: str,
+    every: bool = False,
+) -> list[Measurement]:
+    """Return what the VQ-VAE makes of the true music: for clips of 2 s, or for `every` length."""
+    found = []
+    for seconds, rows in trivial.items():
+        name = f"{seconds}s {CEILING} (ours)" if every else f"{CEILING} (ours)"
+        if every or seconds == SHORTEST:
+            found += facts(rows, columns, corpus=corpus, rows={name: CEILING})
+    return found
 
 
 def by_length(

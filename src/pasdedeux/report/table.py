@@ -221,14 +221,18 @@ def table(
     caption: str,
     data_notice: str,
     profile: str,
+    beside: Iterable[str] = (),
 ) -> Table:
     """Return every printed cell of `reference` beside our measurements, with verdicts.
 
     A row or column without measurements is *not run*, or *quoted* where the reference says so.
+    `beside` names rows of ours that stand below the printed ones.
     Raises `ValueError` for a measurement that is not finite, comes twice for one seed, belongs to
     no printed cell, or names an absolute path.
     """
-    made = _assemble(reference.text, reference.columns, measurements, caption, data_notice, profile)
+    more = {row: dict.fromkeys(reference.columns, "") for row in beside}
+    text = {**reference.text, **more}
+    made = _assemble(text, reference.columns, measurements, caption, data_notice, profile)
     cells = tuple(
         replace(cell, verdict="quoted")
         if cell.row in reference.quoted and cell.mean is None
