@@ -11,6 +11,7 @@ listener gave none. `L` listeners, `N` stimuli, `C` classes of answers, `K` meth
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import krippendorff
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
@@ -214,23 +215,6 @@ def _quotients(counts: Float[np.ndarray, "D 2"]) -> Float[np.ndarray, " D"]:
 # ------------------------------------------------------------------------------ agreement
 
 
-def fleiss_kappa(counts: Int[np.ndarray, "N C"]) -> float:
-    """Return Fleiss' kappa (1971): agreement above chance of as many raters for each stimulus.
-
-    `counts[n, c]` raters gave stimulus n the class c. 1 is full agreement, 0 that of chance. Raises
-    `ValueError` when stimuli have different numbers of raters: use `krippendorff_alpha` then.
-    """
-    raters = counts.sum(axis=1)
-    refuse(len(counts) < 1 or raters[0] < 2, "kappa needs one stimulus and two raters at least.")
-    told = f"raters differ between stimuli ({raters.min()} to {raters.max()})"
-    refuse(bool((raters != raters[0]).any()), f"{told}; use krippendorff_alpha.")
-    n = float(raters[0])
-    within = ((counts**2).sum(axis=1) - n) / (n * (n - 1))
-    by_chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
-    refuse(by_chance == 1, "all answers are the same class; agreement above chance is undefined.")
-    return float((within.mean() - by_chance) / (1 - by_chance))
-
-
 def krippendorff_alpha(
     values: Float[np.ndarray, "L N"], level: Literal["nominal", "ordinal", "interval"] = "nominal"
 ) -> float:
@@ -242,27 +226,7 @@ def krippendorff_alpha(
     choice("level", level, ("nominal", "ordinal", "interval"))
     kept = values[:, np.isfinite(values).sum(axis=0) >= 2]
     refuse(kept.shape[1] == 0, "no stimulus has two answers; there is no agreement to measure.")
-    known = np.unique(kept[np.isfinite(kept)])
-    refuse(len(known) < 2, "all answers are the same; agreement above chance is undefined.")
-    counts = (kept[None] == known[:, None, None]).sum(axis=1).astype(float)  # classes, stimuli
-    together = np.zeros((len(known), len(known)))
-    for column in counts.T:
-        pairs = np.outer(column, column) - np.diag(column)
-        together += pairs / (column.sum() - 1)
-    total = together.sum(axis=1)
-    apart = _distances(known, total, level)
-    expected = np.outer(total, total) - np.diag(total)
-    observed = (together * apart).sum() / total.sum()
-    return float(1 - observed / ((expected * apart).sum() / (total.sum() * (total.sum() - 1))))
-
-
-def _distances(
-    known: Float[np.ndarray, " C"], total: Float[np.ndarray, " C"], level: str
-) -> Float[np.ndarray, "C C"]:
-    """Return the squared differences between answers at the level of measurement."""
-    if level == "nominal":
-        return 1.0 - np.eye(len(known))
-    if level == "interval":
-        return (known[:, None] - known) ** 2
-    middle = np.cumsum(total) - total / 2  # answers below, and half of those alike
-    return (middle[:, None] - middle) ** 2
+    distinct = np.unique(kept[np.isfinite(kept)])
+    told = "all answers are the same; agreement above chance is undefined."
+    refuse(len(distinct) < 2, told)  # noqa: PLR2004
+    return float(krippendorff.alpha(reliability_data=kept, level_of_measurement=level))
