@@ -224,7 +224,7 @@ def test_the_coded_music_comes_from_the_averaged_weights_of_the_finished_run(ran
         listen_cdcd, "music_settings", lambda *args, **kwargs: replace(like, codec=CODEC)
     )
     material = listen_cdcd.mos("quick", items=2, seed=0)
-    coded = [one for one in material.stimuli if one.system == listen_cdcd.CODED]
+    coded = [one for one in material.stimuli if one.system == listen_cdcd.CEILING]
     assert [one.pool for one in coded] == [design.SOUNDS] * 2 + [design.FILMS] * 2
     assert {one.source for one in coded} == {"runs/cdcd/codec-seed0-xyz"}
 

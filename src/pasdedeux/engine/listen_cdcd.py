@@ -28,7 +28,7 @@ from pasdedeux.music.loudness import loudness_lufs
 from pasdedeux.papers import cdcd_codec
 from pasdedeux.papers.cdcd_codec_settings import CodecSettings
 from pasdedeux.papers.cdcd_evaluate import FULL
-from pasdedeux.papers.cdcd_numbers import TRUE_ROW
+from pasdedeux.papers.cdcd_numbers import CEILING, TRUE_ROW
 from pasdedeux.report.reference import reference
 from pasdedeux.training.average import Average
 from pasdedeux.training.loop import CHECKPOINT
@@ -36,7 +36,6 @@ from pasdedeux.training.run import Measured, samples_file
 
 NOTEBOOK, TABLE = "34", "1"
 (TRUE,) = TRUE_ROW  # what the paper calls the recorded music
-CODED = "VQ reconstruction"  # no row of the paper: the best that anything playing tokens can sound
 
 
 class Kept(NamedTuple):
@@ -99,8 +98,8 @@ def of_clips(
     codec = codec_run(own)
     coded = None if codec is None else reconstructed(codec, true, like.codec)
     if coded is not None:
-        sounds[CODED] = (list(coded.astype(float)), codec)
-    asked_alone = {CODED} | {
+        sounds[CEILING] = (list(coded.astype(float)), codec)
+    asked_alone = {CEILING} | {
         row for row, cells in reference("cdcd", TABLE).printed.items() if MOS["Quality"] in cells
     }
     return Material(
