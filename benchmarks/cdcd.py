@@ -2,10 +2,11 @@
 
 Everything is in it: drawing clips, steps, noise and negatives, motion encoder, denoiser, losses,
 gradients, AdamW and the average of the weights. The peers take the same update with the dense
-log-space losses of `peers/diffusion_peers.py`, one negative after the other; "with queries and
-keys" also has the denoiser attend to its one condition, as released. All numbers that come out are
-compared before anything is timed. Entrants take turns; a cell is the median [least, most] over the
-rounds of time(peer) / time(ours), more being better for us.
+log-space losses of `peers/diffusion_peers.py`, one negative after the other; "as released" also
+writes its attention out, that to the one position of the condition too. All numbers that come out
+are compared before anything is timed. Entrants take turns; a cell is the median [least, most] over
+the rounds of time(peer) / time(ours), more being better for us. `diffusion.py` races the step of
+the denoiser alone.
 
     python benchmarks/cdcd.py                                  about five minutes
     python benchmarks/cdcd.py --sections step --sizes laptop --rounds 9 --clock cpu
@@ -22,26 +23,24 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from diffusion import CLOCKS, SIZES, Size, chosen, largest_resident, race
-from peers.diffusion_peers import Dense
+from peers.diffusion_peers import Dense, released
 
 from pasdedeux.base.seeding import number
 from pasdedeux.data.clip_places import ClipSettings
 from pasdedeux.diffusion.contrast import Contrast, Objective, objective
-from pasdedeux.nn.denoiser import Denoiser
 from pasdedeux.nn.seeded import seeded
 from pasdedeux.papers import cdcd
 from pasdedeux.papers.cdcd_codec import Codec
 from pasdedeux.papers.cdcd_codec_settings import CodecSettings
-from pasdedeux.papers.cdcd_networks import denoiser_config
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.training.musics import Material
 
 CLIPS = 97
-ALL_SIZES = {"laptop": Size(4, 344, 256, 96, 3), **SIZES}
 
 
 class RandomClips:
@@ -58,7 +57,7 @@ class RandomClips:
         """Return all rows."""
         return np.arange(CLIPS)
 
-    def matrices(self, rows: np.ndarray) -> np.ndarray:
+    def motion(self, rows: np.ndarray) -> np.ndarray:
         """Return random motion."""
         shape = (CLIPS, self.settings.frames, 219)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)[rows]
@@ -96,43 +95,35 @@ def settings(size: Size) -> CdcdSettings:
 class Update:
     """One learner on random clips, and how it comes to its losses."""
 
-    def __init__(self, size: Size, *, dense: bool = False, queries: bool = False) -> None:
+    def __init__(self, size: Size, *, dense: bool = False, plain: bool = False) -> None:
         codec = argparse.Namespace(codes=size.K)
         tokens = np.random.default_rng(1).integers(size.K, size=(CLIPS, size.L)).astype(np.int16)
         material = Material(RandomClips(), codec, tokens, "random")
         self.learner = cdcd.Cdcd(settings(size), material, seed=0)
         self.losses = DenseObjective(self.learner.schedule) if dense else objective
-        if queries:
-            self._ask()
+        if plain:
+            self._attend()
         self.done = 0
 
-    def _ask(self) -> None:
-        """Give the denoiser queries and keys, all other weights being the same."""
-        network, chosen_settings = self.learner.network, self.learner.settings
-        config = denoiser_config(chosen_settings, network.sizes)
-        full = Denoiser(replace(config, condition_positions=2))
-        state = full.state_dict()
-        for name, value in network.denoiser.state_dict().items():
-            if "attend_memory.values" in name:
-                state[name.replace("values", "keys_values")][config.width :] = value
-            else:
-                state[name] = value
-        full.load_state_dict(state)
-        network.denoiser = full
-        self.learner.average.inner.denoiser = Denoiser(replace(config, condition_positions=2))
+    def _attend(self) -> None:
+        """Give the learner a network of the same weights that attends as the release does."""
+        learner, chosen_settings = self.learner, self.learner.settings
+        for network in (learner.network, learner.average.inner):
+            network.denoiser = released(network.denoiser)
         group = {"betas": chosen_settings.betas, "weight_decay": chosen_settings.weight_decay}
-        adam = torch.optim.AdamW(network.parameters(), **group, fused=True)
-        self.learner.optimizers = {"network": adam}
+        adam = torch.optim.AdamW(learner.network.parameters(), **group, fused=True)
+        learner.optimizers = {"network": adam}
 
     def __call__(self) -> dict[str, float]:
         """Take the next update; returns its numbers."""
-        cdcd.objective, self.done = self.losses, self.done + 1
-        return self.learner.step(self.done - 1)
+        self.done += 1
+        with patch.object(cdcd, "objective", self.losses):
+            return self.learner.step(self.done - 1)
 
 
 def agreement(size: Size) -> str:
     """Return how far the entrants' losses are apart; refuse to race other numbers."""
-    found = [Update(size)(), Update(size, dense=True)(), Update(size, dense=True, queries=True)()]
+    found = [Update(size)(), Update(size, dense=True)(), Update(size, dense=True, plain=True)()]
     apart = max(abs(other[name] / found[0][name] - 1) for other in found[1:] for name in found[0])
     assert apart < 1e-3, found
     return f"losses and norm of the gradient {apart:.0e} apart"
@@ -145,7 +136,7 @@ def steps(size: Size) -> None:
         Update(size),
         {
             "dense losses, loop over negatives": Update(size, dense=True),
-            "the same, with queries and keys": Update(size, dense=True, queries=True),
+            "as released: the same with plain attention": Update(size, dense=True, plain=True),
         },
     )
 
@@ -154,7 +145,7 @@ class Encoding:
     """An update before which clips are encoded."""
 
     def __init__(self, size: Size, clips: int, *, released: bool = False) -> None:
-        self.update = Update(size, dense=released, queries=released)
+        self.update = Update(size, dense=released, plain=released)
         with seeded(number(0, "codec")):
             self.codec = Codec(CodecSettings.laptop())
         self.sound = torch.randn(clips, 44_100).mul(0.1)
@@ -175,7 +166,9 @@ def tokens(size: Size) -> None:
         {
             "encoding the batch": Encoding(size, size.B),
             "encoding batch and negatives": Encoding(size, every),
-            "the same, dense, queries and keys": Encoding(size, every, released=True),
+            "as released: the same, dense, with plain attention": Encoding(
+                size, every, released=True
+            ),
         },
     )
 
@@ -183,7 +176,7 @@ def tokens(size: Size) -> None:
 def resident(size: Size, entrant: str) -> float:
     """Return the largest resident set of this process in MB."""
     torch.set_num_threads(1)
-    one = Update(size, dense=entrant == "dense", queries=entrant == "dense")
+    one = Update(size, dense=entrant == "dense", plain=entrant == "dense")
     if entrant != "none":
         one()
     return largest_resident()
@@ -211,13 +204,13 @@ def main() -> None:
     options.add_argument("--negatives", type=int, default=10)
     options.add_argument("--clock", choices=CLOCKS, default="wall")
     options.add_argument("--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS))
-    options.add_argument("--sizes", nargs="*", choices=ALL_SIZES, default=list(ALL_SIZES))
+    options.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
     options.parse_args(namespace=chosen)
     torch.set_num_threads(chosen.threads)
     print(f"float32, {chosen.threads} thread(s), {chosen.rounds} rounds, {chosen.clock} seconds; "
           f"load {os.getloadavg()[0]:.1f}; N = {chosen.negatives}")  # fmt: skip
     for name in chosen.sizes:
-        size = ALL_SIZES[name]
+        size = SIZES[name]
         print(f"{name}: {size}; {agreement(size)}")
         for section in chosen.sections:
             SECTIONS[section](size)

@@ -2,7 +2,9 @@
 
 Both take the same logits, tokens and N negatives; losses and gradients are compared before anything
 is timed. They take turns; a cell is the median [least, most] over the rounds of time(peer) /
-time(ours), more being better for us. A full step is network, loss, gradients and AdamW.
+time(ours), more being better for us. A training step is network, loss, gradients and AdamW. The
+network of the step "as released" has the same weights, and writes its attention out, also that to
+the one position of the condition. `cdcd.py` races whole updates, with the motion encoder.
 
     python benchmarks/diffusion.py                         about six minutes
     python benchmarks/diffusion.py --sections loss --sizes small --rounds 3 --clock cpu
@@ -12,6 +14,7 @@ makes the inputs only.
 """
 
 import argparse
+import copy
 import multiprocessing
 import os
 import re
@@ -23,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from peers.diffusion_peers import Dense, plain_sample
+from peers.diffusion_peers import Dense, plain_sample, released
 from torch import Tensor, nn
 
 from pasdedeux.base.seeding import generator, number
@@ -33,13 +36,13 @@ from pasdedeux.diffusion.discrete import corrupted
 from pasdedeux.diffusion.negative import shuffled
 from pasdedeux.diffusion.sampling import sample
 from pasdedeux.diffusion.schedule import Schedule
+from pasdedeux.nn.denoiser import Denoiser, DenoiserConfig
 from pasdedeux.nn.seeded import seeded
-from pasdedeux.nn.transformer import Transformer, TransformerConfig
 
 Call = Callable[[], object]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 LAMBDA, STEPS, SAMPLED = 5e-5, 80, 20
-chosen = argparse.Namespace(rounds=5, clock="wall", negatives=10, condition="token")
+chosen = argparse.Namespace(rounds=5, clock="wall", negatives=10)
 
 
 class Size(NamedTuple):
@@ -53,6 +56,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
+    "laptop": Size(4, 344, 256, 96, 3),
     "small": Size(16, 86, 256, 96, 3),
     "middle": Size(8, 172, 512, 128, 4),
     "large": Size(2, 344, 2048, 128, 4),
@@ -60,33 +64,27 @@ SIZES = {
 
 
 class Network(nn.Module):
-    """Codes and their places to logits; the step sets the normalisations.
-
-    The music's condition is a memory of one vector, as in the paper, or with `--condition bias` a
-    vector added to the input: attention to one position is a bias whatever asks for it.
-    """
+    """The denoiser of `papers.cdcd` and one condition: codes and their steps to logits."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        self.tokens = nn.Embedding(size.K + 1, size.width)
-        self.places = nn.Parameter(torch.randn(size.L, size.width) * 0.02)
-        self.steps = nn.Embedding(STEPS + 1, size.width)
-        memory = size.width if chosen.condition == "token" else None
-        self.body = Transformer(
-            TransformerConfig(
-                size.width, heads=4, layers=size.layers, memory=memory, condition=size.width
+        self.denoiser = Denoiser(
+            DenoiserConfig(
+                size.K, size.L, steps=STEPS, width=size.width, layers=size.layers, heads=4,
+                condition=size.width, activation="relu",
             )
-        )
-        self.head = nn.Linear(size.width, size.K)
+        )  # fmt: skip
         self.music = nn.Parameter(torch.randn(1, 1, size.width))
 
     def forward(self, noisy: Tensor, t: Tensor) -> Tensor:
         """Return logits (B, K, L)."""
-        x, memory = self.tokens(noisy) + self.places, self.music.expand(len(noisy), -1, -1)
-        if chosen.condition == "bias":
-            x, memory = x + memory, None
-        x = self.body(x, memory, condition=self.steps(t))
-        return torch.matmul(self.head.weight, x.mT) + self.head.bias[:, None]
+        return self.denoiser(noisy, t, self.music.expand(len(noisy), -1, -1))
+
+    def as_released(self) -> "Network":
+        """Return a copy that attends as the release does."""
+        twin = copy.deepcopy(self)
+        twin.denoiser = released(self.denoiser)
+        return twin
 
 
 class Problem:
@@ -106,7 +104,6 @@ class Problem:
             self.network = Network(size)
         draw = generator(0, "logits")
         self.logits = torch.randn(size.B, size.K, size.L, generator=draw).requires_grad_()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4, fused=True)
 
     def ours(self, logits: Tensor, contrast: Contrast | None = None) -> Tensor:
         """Return the total by the closed form."""
@@ -129,27 +126,36 @@ class Problem:
         total = total - LAMBDA * (1 + share) * others
         return (total / probability).sum() / start.numel()
 
-    def literal(self) -> Tensor:
+    def literal(self, network: Network) -> Tensor:
         """Return the total with every negative sent through the network at its own z_t."""
         start, _, t, probability = self.noised
         lines = algorithm_1(
-            self.network, self.schedule, start, self.negatives, t, generator(0, "literal"),
-            terms="last",
-        )  # fmt: skip
+            network, self.schedule, start, self.negatives, t, generator(0, "literal"), terms="last"
+        )
         return ((lines.bound + LAMBDA * lines.contrast) / probability).sum() / start.numel()
 
     def slope(self, total: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the gradient with respect to the logits."""
         return torch.autograd.grad(total(self.logits), self.logits)[0]
 
-    def step(self, total: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Train the network once; without a loss of logits, by the literal algorithm."""
+
+class Step:
+    """Training of a network of its own, which begins as all others do."""
+
+    def __init__(self, network: Network, total: Callable[[Network], Tensor]) -> None:
+        self.network, self.total = copy.deepcopy(network), total
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4, fused=True)
+
+    def __call__(self) -> dict[str, Tensor]:
+        """Train once; returns the loss and some gradients."""
         self.optimizer.zero_grad(set_to_none=True)
-        if total is None:
-            self.literal().backward()
-        else:
-            total(self.network(self.noised.noisy, self.noised.t)).backward()
+        loss = self.total(self.network)
+        loss.backward()
         self.optimizer.step()
+        read = self.network.denoiser
+        learnt = {"tokens": read.tokens, "head": read.head}
+        found = {name: layer.weight.grad for name, layer in learnt.items()}
+        return {"loss": loss.detach(), "condition": self.network.music.grad} | found
 
 
 def race(title: str, ours: Call, peers: dict[str, Call]) -> None:
@@ -201,17 +207,25 @@ def losses(problem: Problem) -> None:
 
 def steps(problem: Problem) -> None:
     """Race whole training steps."""
-    race(
-        "training step",
-        lambda: problem.step(problem.ours),
-        {
-            "dense, loop over negatives": lambda: problem.step(problem.theirs),
-            "Algorithm 1 to the letter, closed form": problem.step,
-            "ours without negatives": lambda: problem.step(
-                lambda logits: problem.ours(logits, Contrast())
-            ),
-        },
-    )
+
+    def step(total: Callable[[Tensor], Tensor], network: Network = problem.network) -> Step:
+        return Step(network, lambda network: total(network(*problem.noised[1:3])))
+
+    ours, same = step(problem.ours), {
+        "as released: dense, loop over negatives": step(
+            problem.theirs, problem.network.as_released()
+        ),
+        "our network, dense losses": step(problem.theirs),
+    }  # fmt: skip
+    first = ours()
+    for name, one in same.items():
+        apart = {key: ((x - first[key]).norm() / first[key].norm()).item()
+                 for key, x in one().items()}  # fmt: skip
+        assert max(apart.values()) < 1e-4, (name, apart)
+    literal = Step(problem.network, problem.literal)
+    vanilla = step(lambda logits: problem.ours(logits, Contrast()))
+    more = {"Algorithm 1 to the letter, closed form": literal, "ours without negatives": vanilla}
+    race("training step", ours, same | more)
 
 
 def sampling(problem: Problem) -> None:
@@ -265,7 +279,6 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--negatives", type=int, default=10)
-    options.add_argument("--condition", choices=["token", "bias"], default="token")
     options.add_argument("--clock", choices=CLOCKS, default="wall")
     options.add_argument("--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS))
     options.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))

@@ -89,8 +89,11 @@ def main() -> None:
     chosen = options.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    folders = sorted((paths.data() / "tang2018").glob("DANCE_*"))[: chosen.first]
-    assert folders, f"no dances under {paths.data() / 'tang2018'}; set PASDEDEUX_DATA"
+    data = paths.data()
+    folders = [] if data is None else sorted((data / "tang2018").glob("DANCE_*"))[: chosen.first]
+    if not folders:
+        print("no recorded dances: PASDEDEUX_DATA must name a folder that holds tang2018/DANCE_*")
+        return
     dances = {folder.name: dance(folder) for folder in folders}
     first = next(iter(dances.values()))
     fit(first[:50])

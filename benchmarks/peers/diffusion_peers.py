@@ -6,11 +6,17 @@ each posterior by Bayes from two forward products, and a loop over negatives. Th
 shared by K codes, as in ours (the release divides by K + 1, a difference of one in 10^9).
 """
 
+import copy
+import math
+from dataclasses import replace
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pasdedeux.diffusion.schedule import Schedule
+from pasdedeux.nn.denoiser import Denoiser
+from pasdedeux.nn.transformer import Attention
 
 LOG_ZERO = torch.tensor(1e-30).log().item()
 LOWEST = -70.0
@@ -125,3 +131,43 @@ def plain_sample(
         uniform = torch.rand(log_model.shape, generator=draw)
         noisy = (log_model - (-(uniform + 1e-30).log() + 1e-30).log()).argmax(1)
     return noisy
+
+
+class PlainAttention(nn.Module):
+    """The weights of an `Attention`, its map written out and averaged over heads, as released.
+
+    The average is used by nobody, there as here.
+    """
+
+    def __init__(self, fused: Attention) -> None:
+        super().__init__()
+        self.heads, self.read = fused.heads, fused.read
+        self.queries, self.keys_values, self.out = fused.queries, fused.keys_values, fused.out
+        self.averaged = None
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, *, causal: bool = False) -> Tensor:
+        """Return the context of each position of `x`."""
+        queries = self.queries(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        weights = (queries @ keys.mT / math.sqrt(queries.shape[-1])).softmax(-1)
+        self.averaged = weights.mean(1)
+        return self.out((weights @ values).transpose(1, 2).flatten(2))
+
+
+def released(denoiser: Denoiser) -> Denoiser:
+    """Return a copy of `denoiser`, equal in all that comes out, that attends as the release does.
+
+    Queries are put to the one position of the condition, too.
+    """
+    ours = copy.deepcopy(denoiser)
+    full = Denoiser(replace(ours.config, condition_positions=2))
+    state = full.state_dict()
+    for name, value in ours.state_dict().items():
+        if "attend_memory.values" in name:
+            state[name.replace("values", "keys_values")][ours.config.width :] = value
+        else:
+            state[name] = value
+    full.load_state_dict(state)
+    for block in full.transformer.blocks:
+        block.attend_self = PlainAttention(block.attend_self)
+        block.attend_memory = PlainAttention(block.attend_memory)
+    return full
