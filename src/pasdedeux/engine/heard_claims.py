@@ -29,7 +29,7 @@ from pasdedeux.listening.design import MUSICALITY, TESTS
 from pasdedeux.listening.export import Exported, read
 from pasdedeux.metrics import listening
 from pasdedeux.metrics.listening import Statistic
-from pasdedeux.report.claims import CONFIDENCE, LEANING, Claims, Outcome, Part, decide, interval
+from pasdedeux.report.claims import CONFIDENCE, LEANING, Claims, Evidence, Part, decide, interval
 from pasdedeux.report.ledger import LISTENERS
 from pasdedeux.report.reference import fact, reference, stated_claims
 
@@ -65,12 +65,13 @@ class Difference(NamedTuple):
     near: Ends
     listeners: int
 
-    def told(self, what: str) -> str:
-        """Return the evidence in words."""
+    def evidence(self, what: str) -> Evidence:
+        """Return what is known of the difference called `what`."""
         low, high = self.sure
         few = f"[{self.listeners} listeners are too few for an interval]"
         ends = f"[{low:+.3g}, {high:+.3g}]" if math.isfinite(low) else few
-        return f"{what} = {self.value:+.3g} {ends}"
+        told = f"{what} = {self.value:+.3g} {ends}"
+        return Evidence(told, self.value, self.listeners, self.sure, self.near)
 
 
 def paired(differences: Sequence[float]) -> Difference | None:
@@ -125,29 +126,12 @@ def _intervals(ends: Callable[[float], Ends], listeners: int) -> tuple[Ends, End
 
 def above(found: Difference | None, what: str) -> Part:
     """Return whether the difference called `what` is clearly above zero."""
-    if found is None:
-        return _nobody(what)
-    low, high = found.sure
-    verdict: Outcome = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-    return _part(found, verdict, found.told(what), leans=found.near[0] > 0)
+    return found.evidence(what).above() if found else _nobody(what)
 
 
 def within(found: Difference | None, what: str, margin: float) -> Part:
     """Return whether the difference called `what` is clearly less than `margin` either way."""
-    if found is None:
-        return _nobody(what)
-    low, high = found.sure
-    beyond = low > margin or high < -margin
-    inside = -margin < low and high < margin
-    verdict: Outcome = "holds" if inside else "does not hold" if beyond else "undecided"
-    near = -margin < found.near[0] and found.near[1] < margin
-    return _part(found, verdict, f"{found.told(what)} of ±{margin:g}", leans=near)
-
-
-def _part(found: Difference, verdict: Outcome, told: str, *, leans: bool) -> Part:
-    ends = found.sure if math.isfinite(found.sure[0]) else (None, None)
-    undecided = verdict == "undecided"
-    return Part(verdict, told, found.listeners, found.value, *ends, undecided and leans)
+    return found.evidence(what).within(margin) if found else _nobody(what)
 
 
 def _nobody(what: str) -> Part:

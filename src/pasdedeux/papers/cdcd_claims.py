@@ -28,7 +28,7 @@ from pasdedeux.report.claims import (
     CONFIDENCE,
     LEANING,
     Claim,
-    Outcome,
+    Evidence,
     Part,
     decide,
     interval,
@@ -75,24 +75,20 @@ class Difference(NamedTuple):
         """Both intervals at the 80 % level, that over clips as a normal one; the wider ends."""
         share = stats.norm.ppf(0.5 + LEANING / 2) / stats.norm.ppf(0.5 + CONFIDENCE / 2)
         _, *seeds = interval(self.values, LEANING)
-        clips = [self.mean + share * (end - self.mean) for end in self.clips]
+        clips = [float(self.mean + share * (end - self.mean)) for end in self.clips]
         return min(seeds[0], clips[0]), max(seeds[1], clips[1])
-
-    @property
-    def known(self) -> tuple[float | None, float | None]:
-        """The two ends, None with one seed."""
-        return self.ends if self.n > 1 else (None, None)
 
     @property
     def ends(self) -> tuple[float, float]:
         """The lower of the two low ends and the higher of the two high ones."""
         return min(self.seeds[0], self.clips[0]), max(self.seeds[1], self.clips[1])
 
-    def told(self, what: str) -> str:
-        """Return the evidence in words."""
+    def evidence(self, what: str) -> Evidence:
+        """Return what is known of the difference called `what`."""
         seeds = "one seed" if self.n == 1 else f"[{self.seeds[0]:+.3g}, {self.seeds[1]:+.3g}]"
         clips = f"[{self.clips[0]:+.3g}, {self.clips[1]:+.3g}]"
-        return f"{what} = {self.mean:+.3g}, seeds {seeds}, clips {clips}"
+        told = f"{what} = {self.mean:+.3g}, seeds {seeds}, clips {clips}"
+        return Evidence(told, self.mean, self.n, self.ends, self.leaning)
 
 
 def scores(measured: Iterable[Measured], rows: Mapping[str, str]) -> dict[str, dict[int, PerClip]]:
@@ -140,29 +136,22 @@ def difference(a: Seeds, b: Seeds, column: str) -> Difference | None:
 
 def above(a: Seeds, b: Seeds, column: str, what: str) -> Part:
     """Return whether a lies above b in `column`, by the rule of this module."""
-    found = difference(a, b, column)
-    if found is None:
-        return Part("not run", f"{column}: {what}: no seed in common", 0)
-    low, high = found.ends
-    verdict: Outcome = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-    leans = verdict == "undecided" and found.leaning[0] > 0
-    told = found.told(f"{column}: {what}")
-    return Part(verdict, told, found.n, found.mean, *found.known, leans)
+    found = _evidence(a, b, column, what)
+    return found if isinstance(found, Part) else found.above()
 
 
 def within(a: Seeds, b: Seeds, column: str, what: str, margin: float) -> Part:
     """Return whether a and b differ by less than `margin` in `column`."""
+    found = _evidence(a, b, column, what)
+    return found if isinstance(found, Part) else found.within(margin)
+
+
+def _evidence(a: Seeds, b: Seeds, column: str, what: str) -> Evidence | Part:
+    """Return what is known of a - b, or the part that is not run."""
     found = difference(a, b, column)
     if found is None:
         return Part("not run", f"{column}: {what}: no seed in common", 0)
-    low, high = found.ends
-    inside = -margin < low and high < margin
-    outside = high < -margin or low > margin
-    verdict: Outcome = "holds" if inside else "does not hold" if outside else "undecided"
-    near, far = found.leaning
-    leans = verdict == "undecided" and -margin < near and far < margin
-    told = found.told(f"{column}: {what}") + f" of ±{margin:g}"
-    return Part(verdict, told, found.n, found.mean, *found.known, leans)
+    return found.evidence(f"{column}: {what}")
 
 
 def claims(tables: Scores, other_song: PerClip | None = None) -> tuple[Claim, ...]:

@@ -55,6 +55,43 @@ class Part(NamedTuple):
     leans: bool = False
 
 
+class Evidence(NamedTuple):
+    """A difference in words and as a number, over how many seeds or listeners, and its ends.
+
+    `sure` are the ends at the 95 % level, `near` at the 80 % level; infinite where there is no
+    interval.
+    """
+
+    told: str
+    value: float
+    n: int
+    sure: tuple[float, float]
+    near: tuple[float, float]
+
+    def above(self) -> Part:
+        """Return whether the difference is clearly above zero."""
+        (low, high), (near, _) = self.sure, self.near
+        return self._part(low > 0, high < 0, leans=near > 0)
+
+    def below(self) -> Part:
+        """Return whether the difference is clearly below zero."""
+        (low, high), (_, near) = self.sure, self.near
+        return self._part(high < 0, low > 0, leans=near < 0)
+
+    def within(self, margin: float) -> Part:
+        """Return whether the difference is clearly less than `margin` either way."""
+        (low, high), (near, far) = self.sure, self.near
+        inside, beyond = -margin < low and high < margin, low > margin or high < -margin
+        told = self._replace(told=f"{self.told} of ±{margin:g}")
+        return told._part(inside, beyond, leans=-margin < near and far < margin)
+
+    def _part(self, holds: bool, fails: bool, *, leans: bool) -> Part:
+        verdict: Outcome = "holds" if holds else "does not hold" if fails else "undecided"
+        ends = self.sure if np.isfinite(self.sure).all() else (None, None)
+        leans = leans and verdict == "undecided"
+        return Part(verdict, self.told, self.n, self.value, *ends, leans)
+
+
 @dataclass(frozen=True)
 class Claim:
     """A sentence of the paper with the verdict that our runs give on it."""
@@ -103,14 +140,11 @@ def compare(
     refuse(not np.isfinite(pairs).all(), told)
     differences = [a - b for a, b in pairs]
     mean, low, high = interval(differences)
-    _, near, far = interval(differences, LEANING)
     bounds = f"[{low:+.3g}, {high:+.3g}]" if len(seeds) > 1 else "[one seed, no interval]"
-    side = (high < 0) - (low > 0)  # +1 clearly below, -1 clearly above, 0 neither
-    verdicts: dict[int, Outcome] = {1: "holds", -1: "does not hold", 0: "undecided"}
-    verdict = verdicts[side if lower else -side]
-    leans = verdict == "undecided" and (far < 0 if lower else near > 0)
-    ends = (low, high) if len(seeds) > 1 else (None, None)
-    return Part(verdict, f"{what} = {mean:+.3g} {bounds}", len(seeds), mean, *ends, leans)
+    _, *near = interval(differences, LEANING)
+    told = f"{what} = {mean:+.3g} {bounds}"
+    found = Evidence(told, mean, len(seeds), (low, high), tuple(near))
+    return found.below() if lower else found.above()
 
 
 def observe(seen: Mapping[int, bool], *, what: str, least: int = 2) -> Part:
