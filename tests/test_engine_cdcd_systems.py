@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import rivals
 
 from pasdedeux.baselines import dance2music
 from pasdedeux.engine import cdcd_systems as systems
@@ -141,3 +142,22 @@ def test_the_grid_holds_both_numbers_of_the_caption():
     assert told == {80, 120}
     assert told <= set(systems.GRID)
     assert math.isclose(1 - 80 / 120, 1 / 3)
+
+
+def test_a_caption_tells_the_clips_and_the_rivals_of_its_own_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    material = rivals.material(tmp_path)
+    found = tuple(systems.Found(seconds, material, ()) for seconds in (2, 4, 6))
+    one, seven, nine, tiktok = (
+        systems.notice(found, LIKE, table) for table in ("1", "7", "9", "2")
+    )
+    assert "clips of 2 s" in one
+    assert "clips of 4 s" not in one
+    assert all(f"clips of {seconds} s" in seven for seconds in (2, 4, 6))
+    assert all(told.count("T = 20 where the paper has 80") == 1 for told in (one, seven, nine))
+    assert "Foley, Dance2Music, CMT, D2M-GAN: re-implementations" in one
+    assert "D2M-GAN: re-implementations" in seven
+    assert "re-implementations" not in nine
+    assert tiktok == "none; no row of ours was run."
+    with pytest.raises(ValueError, match="table must be one of"):
+        systems.notice(found, LIKE, "3")

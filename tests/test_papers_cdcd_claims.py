@@ -7,7 +7,7 @@ from pasdedeux.base import paths
 from pasdedeux.engine import cdcd_systems
 from pasdedeux.metrics.bootstrap import paired
 from pasdedeux.papers import cdcd_claims, cdcd_numbers
-from pasdedeux.papers.cdcd_claims import ALL, ONSETS, above, difference, within
+from pasdedeux.papers.cdcd_claims import ALL, CODED, GENRE, ONSETS, above, difference, within
 from pasdedeux.report.reference import reference, stated_claims
 from pasdedeux.training.run import Measured, samples_file
 
@@ -27,7 +27,7 @@ def planted(mean, *, seeds=SEEDS, spread=0.4, name=""):
     for seed in seeds:
         draw = np.random.default_rng([seed, *name.encode()])
         own = draw.normal(0, spread, CLIPS)
-        found[seed] = dict.fromkeys((*ALL, ONSETS), mean + hard + own - own.mean())
+        found[seed] = dict.fromkeys((*ALL, CODED, ONSETS), mean + hard + own - own.mean())
     return found
 
 
@@ -38,6 +38,7 @@ def as_printed(table, seeds=SEEDS, spread=0.4):
         made = planted(0.0, seeds=seeds, spread=spread, name=row)
         found[row] = {
             seed: {c: columns[c] + cells.get(c, 0.0) for c in (*ALL, ONSETS)}
+            | {CODED: columns[CODED] + cells.get(GENRE, 0.0)}
             for seed, columns in made.items()
         }
     return found
@@ -55,9 +56,9 @@ def everything(seeds=SEEDS):
     return {**tables, "4 left": figure(seeds)}
 
 
-def verdicts(tables, other=None):
+def verdicts(tables, song=None, dance=None):
     """The verdicts that runs give; sentences of mathematics are decided by their own tests."""
-    found = {claim.id: claim.verdict for claim in cdcd_claims.claims(tables, other)}
+    found = {claim.id: claim.verdict for claim in cdcd_claims.claims(tables, song, dance)}
     return {name: verdict for name, verdict in found.items() if name in MEASURED}
 
 
@@ -66,7 +67,7 @@ def other_song(mean):
 
 
 def test_the_papers_own_numbers_uphold_what_they_were_printed_for():
-    found = verdicts(everything(), other_song(-10.0))
+    found = verdicts(everything(), other_song(-10.0), planted(-10.0, name="dance"))
     assert set(found) == MEASURED
     assert {name for name, verdict in found.items() if verdict == "not run"} == WAITING
     assert {name for name, verdict in found.items() if verdict == "does not hold"} == CONTRADICTED
@@ -88,8 +89,28 @@ def test_tiktok_is_decided_on_its_own_table():
 
 
 def test_one_seed_decides_nothing():
-    found = verdicts(everything((3,)), other_song(-10.0))
+    found = verdicts(everything((3,)), other_song(-10.0), planted(-10.0, seeds=(3,)))
     assert {verdict for name, verdict in found.items() if name not in WAITING} == {"undecided"}
+
+
+def test_music_that_fits_any_dance_as_well_does_not_belong_to_its_own():
+    tables, song = everything(), other_song(-10.0)
+    made = tables["6"]["Ours Step-Intra"]
+    assert verdicts(tables, song, made)["heard-beats"] == "undecided"
+    assert verdicts(tables, song, planted(10.0, name="dance"))["heard-beats"] == "does not hold"
+    assert verdicts(tables, song)["heard-beats"] == "not run"
+    assert verdicts(tables, None, made)["heard-beats"] == "not run"
+
+
+def test_a_genre_that_b_cannot_tell_is_still_asked_of_c():
+    rows = as_printed("6")
+    for seeds in rows.values():
+        for columns in seeds.values():
+            columns[GENRE] = np.zeros(CLIPS)
+    assert verdicts({"6": rows})["sample-inter-genre"] == "undecided", "B has no difference"
+    for columns in rows["Ours Sample-Inter"].values():
+        columns[CODED] = columns[CODED] - 30.0
+    assert verdicts({"6": rows})["sample-inter-genre"] == "does not hold"
 
 
 def test_no_difference_is_undecided_and_not_a_failure():
@@ -189,7 +210,8 @@ def test_scores_are_read_from_what_a_study_kept(project):
     folder.mkdir(parents=True)
     fields = {name: np.array([0.25, 1.0]) for name in ("coverage", "hit", "onset_f1")}
     right = np.array([True, False, True])
-    np.savez(folder / samples_file("Vanilla, 4 s").replace(".npy", ".npz"), **fields, right_b=right)
+    fields |= {"right_b": right, "right_c": ~right}
+    np.savez(folder / samples_file("Vanilla, 4 s").replace(".npy", ".npz"), **fields)
     assert paths.root() == project
     measured = [Measured("Vanilla, 4 s", 5, "runs/one", {})]
     found = cdcd_claims.scores(measured, {"4s Ours Vanilla": "Vanilla, 4 s", "other": "Other"})
@@ -242,7 +264,6 @@ def test_curves_are_means_over_seeds_at_the_steps_that_were_run():
 
 
 def test_captions_tell_what_was_measured():
-    told = cdcd_numbers.identity(2, {"Waltz": 6, "Rumba": 30}, 20)
+    told = cdcd_numbers.identity(2, {"Waltz": 6, "Rumba": 30})
     assert "36 test clips of 2 s (6 Waltz, 30 Rumba)" in told
-    assert "T = 20 where the paper has 80" in told
     assert "Step-Intra 1.2, 1.5, 0.6" in cdcd_numbers.printed_spread()

@@ -256,17 +256,23 @@ def measured(
     return tuple(found.values())
 
 
-def notice(found: Sequence[Found], like: CdcdSettings) -> str:
-    """Return which data were measured on, how many clips of which genre, in words for captions."""
+def notice(found: Sequence[Found], like: CdcdSettings, table: str) -> str:
+    """Return which data `table` was measured on, how many clips of which genre, and what its rivals
+    are, in words for its caption.
+    """
+    fits_of = TABLES[choice("table", table, tuple(TABLES))].values()
+    lengths = {fit.seconds for fit in fits_of} if rows_of(table, like.clips.corpus) else set()
+    used = [one for one in found if one.seconds in lengths]
+    if not used:
+        return "none; no row of ours was run."
     each = [
-        identity(
-            one.seconds,
-            genres_of(one.material, tested(one.material, like.samples)),
-            like.diffusion_steps,
-        )
-        for one in found
+        identity(one.seconds, genres_of(one.material, tested(one.material, like.samples)))
+        for one in used
     ]
-    return " ".join([f"{found[0].material.clips.notice}.", *each]) if found else "None."
+    steps = f"T = {like.diffusion_steps} where the paper has 80, other T in proportion."
+    names = ", ".join(dict.fromkeys(fit.system for fit in fits_of if fit.system != DIFFUSION))
+    rivals = [f"{names}: re-implementations in a smaller form."] if names else []
+    return " ".join([f"{used[0].material.clips.notice}.", *each, steps, *rivals])
 
 
 def corpora(found: Sequence[Found]) -> str:
