@@ -156,7 +156,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         "30_music_vqvae",
         outputs=(
             *(f"cdcd/table_codec.{kind}" for kind in ("csv", "md", "tex")),
-            *(f"cdcd/{name}.png" for name in ("curves_codec", "codec_spectrograms")),
+            "cdcd/curves_codec.png",
         ),
         corpora=("tang", "aistpp"),
         gpu=True,
@@ -188,7 +188,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
                 for n in (1, 2, 5, 6, 7, 8, 9, 10)
                 for kind in ("csv", "md", "tex")
             ),
-            *(f"cdcd/table_{name}.csv" for name in ("rhythm", "genre")),
+            *(f"cdcd/table_{name}.csv" for name in ("rhythm", "genre", "belonging")),
             "cdcd/figure_4_left.png",
             "cdcd/claims.csv",
         ),
