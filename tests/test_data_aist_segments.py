@@ -160,15 +160,14 @@ def test_the_lists_alone_tell_the_split(corpus):
 
 
 def test_a_dance_may_end_a_little_before_its_last_segment(corpus):
-    for frames, start in ((473, 148), (466, 145)):  # 198 and 194 of 200 frames
-        aist.write(corpus / "motions" / f"{VALID}.pkl", aist.motion(frames, 3))
-        if frames == 473:
-            found = made()
-            assert (VALID, start) in placed(found)["valid"]
-            assert "1 begin up to 0.08 s earlier" in found.notice
-        else:
-            with pytest.raises(ValueError, match=rf"val_segment.txt:1: {VALID} lasts 7.76 s"):
-                made()
+    path = corpus / "motions" / f"{VALID}.pkl"
+    aist.write(path, aist.motion(473, 3))  # 197 of 200 frames at 25 a second
+    found = made()
+    assert placed(found)["valid"] == {(VALID, 147), (VALID, 50)}
+    assert "1 begin up to 0.12 s earlier" in found.notice
+    aist.write(path, aist.motion(470, 3))  # 196
+    with pytest.raises(ValueError, match=rf"val_segment.txt:1: {VALID} lasts 7.84 s, too short"):
+        made()
 
 
 def _line(what, part, number, *name, seconds=2):

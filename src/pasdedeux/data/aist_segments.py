@@ -9,7 +9,7 @@ as those of 6 s are. Line n of the three lists of a part is one segment, named a
     /data/somebody/aistplus/audio_s2/test/gPO_sBM_c01_d11_mPO1_ch02_seg1.wav
 
 by a sequence of AIST++, seen from camera 1 (c01), and the place of the segment in it, from 1. The
-lists lie in the folder of AIST++, or in `data` or `dataset` there. Only names count: sound and
+lists lie in the folder of AIST++ or in one there, such as `data`. Only names count: sound and
 motion are cut from AIST++ itself. The lists of video may be missing.
 
 Where a segment begins is not told. Those of 2 s are taken to lie side by side from the first frame
@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pasdedeux.base.checks import refuse
-from pasdedeux.data import aistpp
+from pasdedeux.data import aistpp, sources
 from pasdedeux.data.aistpp import Split
 from pasdedeux.data.clip_places import ClipSettings, Known
 from pasdedeux.data.dance import GENRES, RATE_HZ
@@ -35,7 +35,6 @@ PARTS: dict[str, Split] = {"train": "train", "val": "valid", "test": "test"}
 WHATS = ("audio", "motion", "video")
 NEEDED = ("audio", "motion")
 SUFFIX = {2: ""}  # of the lists for 2 s; those of n seconds end in _sn
-FOLDERS = ("", "data", "dataset")
 LEAST_FRAMES = 2 * RATE_HZ  # of a segment that lie in its dance
 LATE_FRAMES = 3  # a dance may end so much before its segment does: motion and video differ
 SEGMENT = re.compile(
@@ -89,7 +88,7 @@ def known(told: Sequence[Segment], found: Paired, settings: ClipSettings) -> Kno
     line and remedy for a dance that is not in `found`, that the official split has in another part,
     or that ends before its segment begins.
     """
-    ignored, official = aistpp.ignored(), aistpp.official_split()
+    ignored, official = _ignored(), aistpp.official_split()
     genres = settings.genres or GENRES
     asked = [one for one in told if aistpp.sequence(one.dance).genre in genres]
     kept = [one for one in asked if one.dance not in ignored]
@@ -131,14 +130,26 @@ def _suffix(seconds: int) -> str:
     return SUFFIX.get(seconds, f"_s{seconds}")
 
 
+def _folders(folder: Path | None = None) -> list[Path]:
+    """Return the folder of AIST++ and those in it."""
+    top = folder or sources.found(aistpp.NAME)
+    if top is None:
+        raise ValueError(f"AIST++ is not here. {aistpp.REMEDY}")
+    return [top, *(path for path in sorted(top.iterdir()) if path.is_dir())]
+
+
 def _place(folder: Path | None, ending: str) -> Path | None:
     """Return the first folder that holds any list that ends so, None when there is none."""
-    home = aistpp.home(folder)
-    for place in (home / inside for inside in FOLDERS):
-        for what in WHATS:
-            if any(list(place.glob(f"aist_{what}_{part}_{ending}.txt")) for part in PARTS):
-                return place
-    return None
+    names = [f"aist_{what}_{part}_{ending}.txt" for what in WHATS for part in PARTS]
+    holding = (place for place in _folders(folder) if any(list(place.glob(name)) for name in names))
+    return next(holding, None)
+
+
+def _ignored() -> frozenset[str]:
+    """Return the sequences whose motion AIST++ itself calls poor."""
+    lists = [place / aistpp.IGNORED for place in _folders() if (place / "motions").is_dir()]
+    found = [path.read_text(encoding="utf-8") for path in lists[:1] if path.is_file()]
+    return frozenset(name for text in found for name in text.split())
 
 
 def _listed(place: Path, part: str, seconds: int) -> list[Segment]:

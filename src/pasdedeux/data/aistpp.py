@@ -136,14 +136,15 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Takes:
     ask for. Raises `ValueError` naming file and remedy for bad input; with `skip_bad` a bad
     sequence is left out and its message is among `skipped`, bad lists are refused all the same.
     """
-    place, left_out = home(folder), ignored(folder)
+    place = _place(folder)
+    ignored = frozenset(_lines(place / IGNORED))
     split = _split(place / "splits")
     found = [path for path in sorted((place / "motions").glob("*.pkl")) if path.name[0] != "."]
     refuse(not found, f"{place / 'motions'} holds no .pkl file. {REMEDY}")
     takes: list[Take] = []
     skipped: list[str] = []
     for path in found:
-        if path.stem in left_out:
+        if path.stem in ignored:
             continue
         try:
             takes.append(_take(place, path, split.get(path.stem)))
@@ -154,19 +155,12 @@ def read(folder: Path | None = None, *, skip_bad: bool = False) -> Takes:
     why = "".join(f" {message}" for message in skipped[:1])
     refuse(not takes, f"{place / 'motions'} holds no sequence that can be used.{why}")
     there = frozenset(path.stem for path in found)
-    return Takes(
-        tuple(takes), tuple(skipped), tuple(_remarks(place, there, left_out, split, takes))
-    )
+    return Takes(tuple(takes), tuple(skipped), tuple(_remarks(place, there, ignored, split, takes)))
 
 
 def official_split(folder: Path | None = None) -> dict[str, Split]:
     """Return the part of each sequence that the official lists name; empty without lists."""
-    return _split(home(folder) / "splits")
-
-
-def ignored(folder: Path | None = None) -> frozenset[str]:
-    """Return the sequences that the list of poor motion names; none without that list."""
-    return frozenset(_lines(home(folder) / IGNORED))
+    return _split(_place(folder) / "splits")
 
 
 def sequence(name: str) -> Sequence:
@@ -181,11 +175,8 @@ def sequence(name: str) -> Sequence:
     return Sequence(AIST_GENRES[genre], SITUATIONS[situation], dancer, song, group)
 
 
-def home(folder: Path | None = None) -> Path:
-    """Return the folder that holds `motions`: the given or found one, or the one folder in it.
-
-    Raises `ValueError` with the remedy when there is none.
-    """
+def _place(folder: Path | None) -> Path:
+    """Return the folder that holds `motions`: the given or found one, or the one folder in it."""
     top = folder or sources.found(NAME)
     if top is None:
         raise ValueError(f"AIST++ is not here. {REMEDY}")
@@ -315,13 +306,13 @@ def _flags(joints: Float[Tensor, "T 24 3"]) -> tuple[str, ...]:
 def _remarks(
     place: Path,
     there: frozenset[str],
-    left_out: frozenset[str],
+    ignored: frozenset[str],
     split: Mapping[str, Split],
     takes: list[Take],
 ) -> list[str]:
     """Return what a reader of the takes should know about lists and songs."""
     remarks = [f"{file} is missing from {place.name}." for file in _missing(place)]
-    out = len(there & left_out)
+    out = len(there & ignored)
     if out:
         remarks.append(f"{out} of {len(there)} sequences left out, as {IGNORED} says.")
     for file, part in LISTS.items():
