@@ -72,13 +72,18 @@ class ClipSettings:
 
 
 class Known(NamedTuple):
-    """Dances with the part each is in, and whether that was decided by others."""
+    """Dances with the part each is in, and whether that was decided by others.
+
+    segments: dance and first frame of every clip where others decided that too; else they are cut
+    by the settings.
+    """
 
     dances: tuple[Dance, ...]
     split: tuple[str, ...]
     official: bool
     notice: str
     unlisted: int = 0  # dances of no part, left out already
+    segments: tuple[tuple[int, int], ...] | None = None
 
 
 class Places(NamedTuple):
@@ -133,18 +138,28 @@ def arrays(
 
 def _placed(corpus: Known, settings: ClipSettings) -> Places:
     """Return every clip, with its recording, first sample and copies still open."""
-    lengths = [len(dance.translation) for dance in corpus.dances]
     split = np.array(corpus.split, str)
+    dance, start = _cut(corpus, split, settings)
+    order = np.lexsort((start, dance))
+    dance, start = dance[order], start[order]
+    zero = np.zeros_like(start)
+    return Places(split[dance], dance, start, zero, zero, zero.astype(float))
+
+
+def _cut(
+    corpus: Known, split: Shaped[np.ndarray, " D"], settings: ClipSettings
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """Return dance and first frame of every clip: as told, or dense in training and apart else."""
+    if corpus.segments is not None:
+        told = np.array(corpus.segments, int).reshape(-1, 2)
+        return told[:, 0], told[:, 1]
+    lengths = [len(dance.translation) for dance in corpus.dances]
     dense = places(lengths, settings.frames, settings.stride)
     apart = places(lengths, settings.frames, settings.frames)
     train = split[dense.sequence] == "train"
     rest = split[apart.sequence] != "train"
     dance = np.concatenate([dense.sequence[train], apart.sequence[rest]])
-    start = np.concatenate([dense.start[train], apart.start[rest]])
-    order = np.lexsort((start, dance))
-    dance, start = dance[order], start[order]
-    zero = np.zeros_like(start)
-    return Places(split[dance], dance, start, zero, zero, zero.astype(float))
+    return dance, np.concatenate([dense.start[train], apart.start[rest]])
 
 
 def _copied(corpus: Known, found: Places, settings: ClipSettings) -> Float[np.ndarray, " N"]:

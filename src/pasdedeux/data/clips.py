@@ -8,8 +8,9 @@ Split. Dances of Tang et al. and the built-in ones have the split of `data.pairs
 length of a clip: choreographies and songs stay together. Of a held-out clip it is known how much
 of its dance has a near copy in training, 2 s by 2 s (`copied`); `rows` gives those without any,
 unless asked for more, which leaves few waltzes. AIST++ has its official cross-modal split, in which
-copies are not looked for; it does not tell the 86 clips that the authors tested on. Held-out clips
-do not overlap each other.
+copies are not looked for. It tells dances, not clips: those of the paper, 86 of them of test, are
+taken where the user has its authors' lists of them (`data.aist_segments`). Held-out clips do not
+overlap each other, but for the last two of a dance in the authors' lists of 6 s.
 
 Time. Frame k of T sounds at its share k / T of the recording's span, and T frames may span up to
 2.5 % more than T / 25 s. A clip of music has always the same length, so its middle is put on the
@@ -31,7 +32,7 @@ from pasdedeux.base import stored
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import digest
 from pasdedeux.base.source import fingerprint
-from pasdedeux.data import aistpp, sources, tiktok
+from pasdedeux.data import aist_segments, aistpp, sources, tiktok
 from pasdedeux.data.canonical import canonical_points, canonical_pose, pose_heading
 from pasdedeux.data.clip_places import (
     PEAK,
@@ -193,7 +194,8 @@ def clips(settings: ClipSettings = ClipSettings()) -> Clips | tiktok.TikTokClips
     """Return the clips of the dances that `settings` names; what is slow is kept.
 
     Raises `ValueError` when no dance is of the genres, nothing is left to learn from, or AIST++ is
-    there without its lists of the split; for TikTok what `tiktok.clips` raises.
+    there without its lists of the split; for lists of segments and TikTok what `aist_segments` and
+    `tiktok.clips` raise.
     """
     if settings.corpus == "tiktok":
         return tiktok.clips(settings)
@@ -223,12 +225,16 @@ def _held(corpus: Corpus, settings: ClipSettings) -> Known:
 
 
 def _official(settings: ClipSettings) -> Known:
+    told = aist_segments.read(settings.seconds)
     listed = aistpp.official_split()
-    refuse(not listed, f"AIST++ has no list of its split here. {aistpp.REMEDY}")
+    refuse(not told and not listed, f"AIST++ has no list of its split here. {aistpp.REMEDY}")
     found = paired("aistpp", genres=settings.genres or GENRES, skip_bad=True)
+    if told:
+        return aist_segments.known(told, found, settings)
     dances = tuple(dance for dance in found.dances if dance.name in listed)
     split = tuple(listed[dance.name] for dance in dances)
-    return Known(dances, split, True, found.notice, len(found.dances) - len(dances))
+    notice = found.notice + aist_segments.without(settings.seconds)
+    return Known(dances, split, True, notice, len(found.dances) - len(dances))
 
 
 def cut(corpora: Sequence[Known], settings: ClipSettings) -> Clips:
@@ -240,7 +246,7 @@ def cut(corpora: Sequence[Known], settings: ClipSettings) -> Clips:
     spans = [
         (d.name, d.recording.start_seconds, d.recording.seconds) for d in dances if d.recording
     ]
-    told = [(len(corpus.dances), corpus.official, corpus.unlisted) for corpus in corpora]
+    told = [(len(one.dances), one.official, one.unlisted, one.segments) for one in corpora]
     split = tuple(part for corpus in corpora for part in corpus.split)
     words = (repr(spans), repr(told), repr(split), repr(settings), code)
     key = digest(checksum(dances), *words, *files)

@@ -18,10 +18,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from pasdedeux.base import paths
 from pasdedeux.base.checks import choice, refuse
+from pasdedeux.base.files import digest, whole
 from pasdedeux.base.profiles import settings as profile_settings
 from pasdedeux.baselines import cmt, d2m_gan, dance2music, foley
 from pasdedeux.data import sources
+from pasdedeux.data.tiktok import TikTokClips
 from pasdedeux.diffusion.contrast import System
 from pasdedeux.engine.study import study
 from pasdedeux.papers import cdcd, cdcd_evaluate, cdcd_material
@@ -232,6 +237,22 @@ def studies(tables: Sequence[str], like: CdcdSettings, *, rest: int = 1) -> tupl
     return tuple(Study(seconds, like.seeds[:count], held) for (seconds, count), held in ordered)
 
 
+def with_video(like: CdcdSettings, material: Material) -> CdcdSettings:
+    """Return `like` with the video features that come with the clips of TikTok, where they do.
+
+    They are written, a row for each clip, into a file of the cache that the settings then name. A
+    file that `like` names already is kept.
+    """
+    clips = material.clips
+    if not isinstance(clips, TikTokClips) or clips.visual is None or like.visual_file is not None:
+        return like
+    features = np.ascontiguousarray(clips.visual, np.float32)
+    path = paths.cache() / "video" / f"{digest(repr(features.shape), features.tobytes())}.npy"
+    with whole(path) as part, part.open("wb") as file:  # also when there: it may be damaged
+        np.save(file, features, allow_pickle=False)
+    return replace(like, visual=features.shape[1], visual_file=str(path))
+
+
 def measured(
     tables: Sequence[str], profile: str, like: CdcdSettings, *, rest: int = 1
 ) -> tuple[Found, ...]:
@@ -246,7 +267,8 @@ def measured(
             found[one.seconds] = Found(
                 one.seconds, cdcd_material.material(replace(like, clips=clips)), ()
             )
-        held, shared = found[one.seconds], replace(like, seeds=one.seeds)
+        held = found[one.seconds]
+        shared = with_video(replace(like, seeds=one.seeds), held.material)
         systems = {
             label: (partial(_played, _train(fit)), settings_of(fit, profile, shared))
             for label, fit in one.fits.items()
