@@ -22,7 +22,7 @@ REPLACING = {"gamma_T": 0.7, "uniform_T": 0.2, "gamma_1": 0.1, "uniform_1": 0.1}
 CASES = [
     Schedule(K, T, **masses)
     for K in (2, 3, 4, 5)
-    for T in ((1, 3) if K == 4 else (1, 2, 4))
+    for T in (1, 2, 3, 4)
     for masses in (SHIPPED, REPLACING)
 ]
 B, M, L = 7, 3, 5

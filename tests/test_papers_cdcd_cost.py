@@ -10,6 +10,7 @@ from pasdedeux.diffusion.contrast import Contrast
 from pasdedeux.papers import cdcd_cost as cost
 from pasdedeux.papers.cdcd_networks import Sizes
 from pasdedeux.papers.cdcd_settings import CdcdSettings
+from pasdedeux.report.reference import reference
 
 TINY = CdcdSettings(
     batch=3, steps=7, width=12, layers=2, heads=3, diffusion_steps=6, genre_width=5,
@@ -39,15 +40,55 @@ def test_table_5_of_the_releases_differs_in_channels_and_kernels():
         cost.table_5("Table 6")
 
 
+SEEN = {"visual": 2048, "visual_file": "named only"}
+
+
 def test_parameters_of_the_paper_size_are_those_of_the_release_but_for_what_is_idle():
     """409.9 M with 10 genres and I3D, and 33.9 M in the motion encoder of Table 5."""
-    settings = replace(CdcdSettings.paper(), visual=2048, visual_file="named only")
+    settings = replace(CdcdSettings.paper(), **SEEN)
     found = cost.table_8(settings)
     tables = 37 * 80 * 1024  # the release has 38 tables of 80 steps
     denoiser = found.parameters - found.motion + found.idle + tables
     assert denoiser / 1e6 == pytest.approx(409.9, abs=0.05)
     assert found.motion / 1e6 == pytest.approx(33.85, abs=0.01)
     assert found.idle == 19 * (4 * 1024**2 + 4 * 1024)
+
+
+def test_the_released_form_of_the_paper_size_is_443_8_million_and_no_match():
+    with torch.device("meta"):
+        found = cost.parameters(cost.released(replace(CdcdSettings.paper(), **SEEN), cost.AIST))
+    assert found / 1e6 == pytest.approx(409.9 + 33.85, abs=0.1)
+    printed = reference("cdcd", "8").printed["AIST++, Ours CDCD"]["Param. (M)"]
+    assert found / 1e6 > 1.25 * printed
+
+
+def test_the_released_form_has_queries_keys_and_tables_more_counted_by_hand():
+    built, more = (cost.table_8(TINY, SIZES, form=form) for form in ("built", "released"))
+    d, layers, T = 12, 2, 6
+    idle = layers * (2 * (d * d + d) + 2 * d * d + 2 * d)  # queries, keys, scale and shift
+    tables = (2 * layers - 1) * T * d  # two normalisations a layer are set by the step
+    assert built.idle == more.idle == idle
+    assert more.parameters - built.parameters == idle + tables
+    assert more.motion == built.motion
+    # the projection of what attention gathers is at each position, not at one
+    B, L = TINY.batch, SIZES.tokens
+    queries, keys, norm, out = d * d * L, d * d, 2 * d * d, d * d * (L - 1)
+    expected = 3 * 2 * B * layers * (queries + keys + norm + out + 2 * d * L)
+    assert more.operations - built.operations == pytest.approx(expected, rel=0.03)
+    assert more.bytes > built.bytes
+    with pytest.raises(ValueError, match="form must be one of"):
+        cost.table_8(TINY, SIZES, form="printed")
+
+
+def test_tiktok_is_two_seconds_of_25_key_points_at_30_frames_without_genres():
+    assert Sizes(frames=60, tokens=344, genres=1, codes=2048, features=75) == cost.TIKTOK
+    with torch.device("meta"):
+        paper = replace(CdcdSettings.paper(), **SEEN)
+        aist = cost.parameters(cost.released(paper, cost.AIST))
+        tiktok = cost.parameters(cost.released(replace(paper, genre=False), cost.TIKTOK))
+    genre = 10 * 256 + 256 * 1024  # its embedding, and its part of the fusion
+    motion = (219 - 75) * 800 + (120 - 60) * 6 * 256  # numbers of a frame, frames
+    assert aist - tiktok == genre + motion
 
 
 def test_operations_are_those_of_the_matrix_products():

@@ -12,6 +12,7 @@ from pasdedeux.papers import cdcd, cdcd_cost, cdcd_numbers, cdcd_shown
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.report import onsets
 from pasdedeux.report.reference import reference
+from pasdedeux.report.table import table
 
 TINY = {
     "width": 12, "layers": 1, "heads": 2, "feed_forward": 2, "diffusion_steps": 20,
@@ -113,24 +114,69 @@ def test_table_5_is_that_of_the_module():
     assert found == printed
 
 
-def test_table_8_counts_the_paper_size_once_for_all(monkeypatch):
+@pytest.fixture
+def counted(monkeypatch):
+    """What was asked of `cdcd_cost.table_8`, which counts 443.8 M as released and 358.9 M here."""
     called = []
 
-    def counted(settings):
-        called.append(settings)
-        return cdcd_cost.Cost(358_900_000, 33_900_000, 0, 10**13, 10**10, 0.8)
+    def stand_in(settings, sizes=cdcd_cost.AIST, *, form="built"):
+        called.append((settings, sizes, form))
+        weights = {"built": 358_900_000, "released": 443_800_000}[form]
+        less, days = (0, 0.8) if sizes == cdcd_cost.AIST else (500_000, 0.3)
+        return cdcd_cost.Cost(weights - less, 33_900_000, 0, 10**13, 10**10, days)
 
-    monkeypatch.setattr(cdcd_cost, "table_8", counted)
+    monkeypatch.setattr(cdcd_cost, "table_8", stand_in)
     cdcd_numbers._cost.cache_clear()
-    rows = {m.column: m.value for m in cdcd_numbers.table_8()}
-    assert rows == {"Param. (M)": 358.9, "V100 days": 0.8}
-    costs = cdcd_numbers.costs({"paper": CdcdSettings.paper()})
-    told = {m.column: m.value for m in costs}
+    yield called
+    cdcd_numbers._cost.cache_clear()
+
+
+def test_the_paper_size_is_counted_once_for_all_tables(counted):
+    told = {m.column: m.value for m in cdcd_numbers.costs({"paper": CdcdSettings.paper()})}
     assert (told["learned (M)"], told["memory (GB)"], told["operations an update (T)"]) == (
         358.9, 10.0, 10.0,
     )  # fmt: skip
-    assert called == [CdcdSettings.paper()]
-    cdcd_numbers._cost.cache_clear()
+    for _ in range(2):
+        cdcd_numbers.table_8()
+        cdcd_numbers.built_8()
+    aist = [(s.visual, form) for s, sizes, form in counted if sizes == cdcd_cost.AIST]
+    assert sorted(aist) == [(0, "built"), (2048, "released")]
+    assert len(counted) == 4
+
+
+def test_table_8_compares_the_released_form_and_shows_ours_below_it(counted):
+    eight = reference("cdcd", "8")
+    told = {"caption": cdcd_numbers.caption_8(), "data_notice": "None.", "profile": "paper"}
+    rows = [*cdcd_numbers.table_8(), *cdcd_numbers.built_8()]
+    made = table(eight, rows, beside=cdcd_numbers.BUILT_8.values(), **told)
+    at = {(cell.row, cell.column): cell for cell in made.cells}
+    for (row, beside), less in zip(cdcd_numbers.BUILT_8.items(), (0, 0.5), strict=True):
+        found = at[row, "Param. (M)"].mean, at[beside, "Param. (M)"].mean
+        assert found == pytest.approx((443.8 - less, 358.9 - less))
+        assert at[row, "Param. (M)"].verdict == "mismatch"
+        assert at[beside, "Param. (M)"].verdict == "", "ours is compared with nothing"
+    assert "match" not in {cell.verdict for cell in made.cells}
+    assert "not run" not in {cell.ours() for cell in made.cells}
+    assert at["TikTok, Ours CDCD", "V100 days"].mean == 0.3
+    alone = table(eight, cdcd_numbers.table_8(), **told)  # as notebooks call it
+    assert alone.cells == made.cells[: len(alone.cells)]
+
+
+def test_the_caption_of_table_8_says_what_its_days_assume(counted):
+    caption = cdcd_numbers.caption_8()
+    assert "40 % of 15.7 Tflop/s" in caption
+    assert "are an estimate" in caption
+    assert "82,900 and 4,967 updates (100 epochs)" in caption
+    assert caption.endswith(".")
+
+
+def test_tiktok_is_trained_as_released_for_as_many_epochs():
+    aist, tiktok = (cdcd_numbers.paper_settings(sizes) for sizes in cdcd_numbers.ROWS_8.values())
+    assert aist == CdcdSettings.paper()
+    assert aist.steps * aist.batch == 100 * 6632
+    assert 100 * 2384 <= tiktok.steps * tiktok.batch < 100 * 2384 + tiktok.batch
+    assert not tiktok.genre
+    assert (tiktok.layers, tiktok.diffusion_steps) == (aist.layers, aist.diffusion_steps)
 
 
 def _beeps(*seconds):

@@ -83,68 +83,6 @@ def test_chains_of_a_perfect_model_contrast_as_its_samples_do(law):
     torch.testing.assert_close(model.log_start.exp(), law.conditional, rtol=1e-4, atol=0)
 
 
-def test_the_exchange_of_9e_is_exact_where_all_symbols_are_equally_common():
-    for law, exact in ((EVEN, True), (UNEVEN, False)):
-        nine = toy.lines_of_nine(perfect(Schedule(2, 2), law), 3)
-        same = nine["9e"] == pytest.approx(nine["9d without 1 +"], rel=1e-4)
-        assert same == exact
-
-
-def test_lines_of_nine_by_summing_over_every_set_of_chains():
-    """N = 2 of the 14 chains, one by one, from the definitions of 9a, 9d and 9e."""
-    schedule, N = Schedule(2, 2, **REPLACING), 2
-    model = toy.Model(schedule, EVEN, [table_network(schedule, condition=c) for c in (0, 1)])
-    p = model.log_p.exp()
-    f, q = p / p.mean(0), model.log_q.exp()
-    R = len(q)
-    assert R == 14
-    sums = {"9a = 9b = 9c": 0.0, "9d": 0.0, "9e": 0.0, "9e, expanded": 0.0}
-    for c, own in itertools.product(range(2), range(R)):
-        weight = float(model.positive[c, own]) / 2
-        mean = sum(float(model.negative[j] * f[c, j]) for j in range(R))
-        mean_r = sum(float(model.negative[j] * p[c, j] / q[j]) for j in range(R))
-        sums["9d"] += weight * math.log(1 + N * mean / float(f[c, own]))
-        sums["9e"] += weight * math.log(float(q[own] / p[c, own]) * N * mean_r)
-        for one, other in itertools.product(range(R), repeat=2):
-            both = weight * float(model.negative[one] * model.negative[other])
-            ratio = float((f[c, one] + f[c, other]) / f[c, own])
-            sums["9a = 9b = 9c"] += both * math.log(1 + ratio)
-            if other == one:  # the mean over one negative is outside here
-                alone = weight * float(model.negative[one])
-                r = float(q[own] / p[c, own] * N * p[c, one] / q[one])
-                sums["9e, expanded"] += alone * math.log(r)
-    found = toy.lines_of_nine(model, N)
-    for name, value in sums.items():
-        assert found[name] == pytest.approx(value), name
-
-
-def test_bounds_and_factors_of_9f_9g_and_what_is_trained():
-    schedule, N = Schedule(2, 2, **REPLACING), 3
-    model = toy.Model(schedule, EVEN, [table_network(schedule, condition=c) for c in (0, 1)])
-    bound = torch.stack([one.bound() for one in model.chains])
-    own = float((EVEN.conditional * bound).sum(1).mean())
-    other = float((EVEN.marginal * bound).sum(1).mean())
-    nine = toy.lines_of_nine(model, N)
-    assert nine["9f"] == pytest.approx(own - math.log(N) * other)
-    assert nine["9g"] == pytest.approx(own - N * math.log(N) * other)
-    assert nine["trained: mean over negatives"] == pytest.approx(own - other)
-    assert nine["9e, expanded"] <= nine["9e"] + 1e-12
-
-
-def test_lines_of_ten_hold_log_q_only_where_its_factor_is_not_1():
-    schedule, N = Schedule(2, 2, **REPLACING), 4
-    model = toy.Model(schedule, EVEN, [table_network(schedule, condition=c) for c in (0, 1)])
-    ten = toy.lines_of_ten(model, N)
-    own, other = (
-        float((weight * -model.log_start).sum(1).mean())
-        for weight in (EVEN.conditional, EVEN.marginal)
-    )
-    entropy = -float((model.chains[0].log_q.exp() * model.log_q)[model.first == 0].sum())
-    assert ten["10c, expanded"] == pytest.approx(own + math.log(N) - other)
-    assert ten["10d without q"] == pytest.approx(own - N * other)
-    assert ten["10d"] == pytest.approx(own - N * other + (N - 1) * entropy)
-
-
 def test_surprises_of_a_sure_network_are_those_it_says():
     schedule = Schedule(2, 3, **REPLACING)
     model = toy.Model(schedule, EVEN, [lambda z, t: torch.tensor([0.0, math.log(3)])

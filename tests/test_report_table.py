@@ -72,6 +72,24 @@ def test_a_row_of_ours_stands_below_and_changes_no_verdict() -> None:
         made_of([ours])
 
 
+def test_what_is_neither_printed_nor_measured_is_a_dash_and_not_an_omission(tmp_path) -> None:
+    five = reference("cdcd", "5")
+    stack = Measurement("2 Residual Stack", "channels", None, 256.0, "module")
+    made = table(five, [stack], beside=["ours"], **ABOUT)
+    at = {(cell.row, cell.column): cell for cell in made.cells}
+    assert (at["2 Residual Stack", "kernel"].ours(), at["2 Residual Stack", "channels"].ours()) == (
+        "–",
+        "256",
+    )
+    assert at["2 Residual Stack", "kernel"].verdict == ""
+    assert at["8 Conv", "kernel"].ours() == "not run", "printed, so it is asked for"
+    assert at["ours", "kernel"].ours() == "not run", "a row that the paper does not have"
+    assert "A dash for ours" in made.markdown()
+    assert "A dash for ours" not in made_of(measured("MC", 2.0)).markdown()
+    made.write(tmp_path, "five")
+    assert read(tmp_path / "five.csv") == made
+
+
 def test_a_tie_is_no_trend_unless_printed() -> None:
     tied = made_of(measured("MC", 2.0), measured("Fusion", 2.0))
     assert [verdict(tied, row) for row in ("MC", "Fusion")] == ["mismatch", "mismatch"]

@@ -10,7 +10,9 @@ operations(B) are the floating-point operations of the matrix products, attentio
 of one update, forward and backward, as torch counts them; peak is that of the device and `share`
 how much of it a training reaches, which is an assumption. (2) counts the weights, their gradients
 and AdamW's two moments of what is learnt, the average of all, and what autograd keeps until the
-gradient is known, of the network and of the loss. `B` clips, `T` frames, `L` tokens, `K` codes.
+gradient is known, of the network and of the loss. A network is counted in one of two `FORMS`: as it
+is built here, or with what the release has more (`released`).
+`B` clips, `T` frames, `L` tokens, `K` codes.
 """
 
 import statistics
@@ -24,8 +26,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pasdedeux.base import device
-from pasdedeux.base.checks import refuse
+from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.seeding import generator, number
+from pasdedeux.data import tiktok
 from pasdedeux.diffusion.contrast import Noised, objective
 from pasdedeux.diffusion.discrete import corrupted
 from pasdedeux.diffusion.negative import shuffled
@@ -33,6 +36,7 @@ from pasdedeux.diffusion.schedule import Schedule
 from pasdedeux.nn.denoiser import Denoiser
 from pasdedeux.nn.motion_encoder import SHAPES, STACKS, MotionConfig, MotionEncoder
 from pasdedeux.nn.seeded import seeded
+from pasdedeux.nn.transformer import Norm
 from pasdedeux.papers.cdcd_networks import Asked, Network, Sizes, denoiser_config
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.training.loop import update
@@ -42,6 +46,8 @@ SHARE = 0.4  # of the peak; assumed
 DAY = 86_400.0
 FLOAT = 4  # bytes
 AIST = Sizes(frames=120, tokens=344, genres=10, codes=2048)  # 2 s of AIST++ at 60 frames a second
+TIKTOK = AIST._replace(frames=tiktok.FRAMES, genres=1, features=3 * tiktok.JOINTS)  # 2 s, no genres
+FORMS = ("built", "released")
 
 
 class Layer(NamedTuple):
@@ -91,9 +97,10 @@ def parameters(part: nn.Module) -> int:
 class Cost(NamedTuple):
     """One row of Table 8.
 
-    parameters: learnt ones. motion: of them in the motion encoder. idle: what the release has more
-    in queries, keys and normalisations that nothing depends on, because its condition has one
-    position. operations: of one update. bytes: by (2). v100_days: by (1).
+    parameters: learnt ones. motion: of them in the motion encoder. idle: what the release has in
+    queries, keys and normalisations that nothing depends on, because its condition has one
+    position; counted in `parameters` for the form "released" only. operations: of one update.
+    bytes: by (2). v100_days: by (1).
     """
 
     parameters: int
@@ -104,26 +111,49 @@ class Cost(NamedTuple):
     v100_days: float
 
 
-def table_8(settings: CdcdSettings, sizes: Sizes = AIST, *, share: float = SHARE) -> Cost:
-    """Return what a training with `settings` costs on clips of the given sizes."""
+def released(settings: CdcdSettings, sizes: Sizes) -> Network:
+    """Return the network with what the release has more than `nn.denoiser`.
+
+    Its attention to the one position of the condition has queries, keys and a normalisation before
+    it; every normalisation that the step sets has a table of steps of its own, and those beyond the
+    first are only there to be counted.
+    """
+    network, config = Network(settings, sizes), denoiser_config(settings, sizes)
+    positions = max(2, config.condition_positions)  # more than one: the general attention
+    network.denoiser = Denoiser(replace(config, condition_positions=positions))
+    parts = network.denoiser.modules()
+    stepped = [part for part in parts if isinstance(part, Norm) and part.modulation is not None]
+    network.tables = nn.ModuleList(
+        nn.Embedding(config.steps, config.width) for _ in range(len(stepped) - 1)
+    )
+    return network
+
+
+def table_8(
+    settings: CdcdSettings, sizes: Sizes = AIST, *, share: float = SHARE, form: str = "built"
+) -> Cost:
+    """Return what a training with `settings` costs on clips of the given sizes.
+
+    `form` is one of `FORMS`.
+    """
     refuse(not 0 < share <= 1, f"share must lie in (0, 1], got {share}.")
+    choice("form", form, FORMS)
     with torch.device("meta"):
-        network = Network(settings, sizes)
-        whole = Denoiser(replace(denoiser_config(settings, sizes), condition_positions=2))
+        built, whole = Network(settings, sizes), released(settings, sizes)
+        network = built if form == "built" else whole
         noisy = torch.zeros(settings.batch, sizes.tokens, dtype=torch.long)
         t = torch.ones(settings.batch, dtype=torch.long)
         asked = _asked(settings, sizes)
         counter = FlopCounterMode(display=False)
         with counter:
             saved = kept_bytes(lambda: network(noisy, t, asked), network)
-    idle = parameters(whole) - parameters(network.denoiser)
     learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
     everything = FLOAT * (4 * learnt + parameters(network))
     operations = counter.get_total_flops()
     return Cost(
         parameters=learnt,
         motion=parameters(network.conditioning.motion),
-        idle=idle if settings.layout == "token" else 0,
+        idle=parameters(whole.denoiser) - parameters(built.denoiser),
         operations=operations,
         bytes=everything + saved + settings.batch * _loss_bytes(settings, sizes),
         v100_days=settings.steps * operations / (V100_PEAK * share * DAY),

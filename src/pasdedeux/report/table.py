@@ -7,7 +7,8 @@ The verdict of a cell follows one rule, printed under every table:
   (ranks over the rows that we ran, at least two; rows that tie must tie in print too);
 - *mismatch*: neither;
 - *not run*: no measurement. It is never a number;
-- *quoted*: printed for comparison, and not among what is run here.
+- *quoted*: printed for comparison, and not among what is run here;
+- none, shown as a dash: the paper leaves the cell empty and nothing was measured for it.
 
 The standard deviation is over seeds with n - 1 degrees of freedom; with one seed it is unknown and
 printed as a dash, so only the 10 % count.
@@ -36,6 +37,7 @@ VERDICTS = (
 QUOTED = "Quoted: printed for comparison, not among what is run here. "
 SEEDED = "Ours is mean ± sd over n seeds; with one seed the sd is unknown (–)."
 MIXED = "A number without n is a fact of the data, the same for every seed."
+EMPTY = "A dash for ours: nothing is printed there and nothing was measured. "
 UNSEEDED = "Ours are facts of the data, the same for every seed."
 FIELDS = (
     *("row", "column", "paper", "ours_mean", "ours_sd", "n", "verdict", "runs"),
@@ -77,7 +79,7 @@ class Cell:
     def ours(self, *, count: bool = True) -> str:
         """Return our side of the cell as people read it, with or without n, or 'not run'."""
         if self.mean is None:
-            return "quoted" if self.verdict == "quoted" else "not run"
+            return self.verdict or DASH
         decimals = max(len(self.paper.partition(".")[2]), _decimals(self.mean, self.sd))
         if self.n == 0:
             return f"{self.mean:.{0 if self.mean.is_integer() else decimals}f}"
@@ -145,6 +147,7 @@ class Table:
         counts = [cell.n for cell in self.cells if cell.mean is not None]
         verdicts = VERDICTS if any(cell.paper for cell in self.cells) else ""
         verdicts += QUOTED if any(cell.verdict == "quoted" for cell in self.cells) else ""
+        verdicts += EMPTY if any(cell.ours() == DASH for cell in self.cells) else ""
         if 0 in counts and any(counts):
             return f"{verdicts}{SEEDED} {MIXED}"
         return verdicts + (UNSEEDED if 0 in counts else SEEDED)
@@ -230,16 +233,15 @@ def table(
     Raises `ValueError` for a measurement that is not finite, comes twice for one seed, belongs to
     no printed cell, or names an absolute path.
     """
-    more = {row: dict.fromkeys(reference.columns, "") for row in beside}
-    text = {**reference.text, **more}
+    text = {**reference.text, **{row: dict.fromkeys(reference.columns, "") for row in beside}}
     made = _assemble(text, reference.columns, measurements, caption, data_notice, profile)
-    cells = tuple(
-        replace(cell, verdict="quoted")
-        if cell.row in reference.quoted and cell.mean is None
-        else cell
-        for cell in made.cells
-    )
-    return replace(made, cells=cells)
+    cells = []
+    for cell in made.cells:
+        quoted = cell.row in reference.quoted
+        if cell.mean is None and cell.row in reference.text and (quoted or not cell.paper):
+            cell = replace(cell, verdict="quoted" if quoted else "")
+        cells.append(cell)
+    return replace(made, cells=tuple(cells))
 
 
 def own_table(
