@@ -6,6 +6,8 @@ is rewritten first. An equation that it cannot read is shown as its TeX source, 
 
 import html
 import re
+import unicodedata
+from collections.abc import Mapping
 
 from latex2mathml.converter import convert
 
@@ -16,7 +18,7 @@ _REWRITTEN = (  # in this order
     (re.compile(rf"\\(begin|end)\{{{_ALIGNED}\}}"), r"\\\1{split}"),
     (re.compile(r"\\operatorname\*"), r"\\operatorname"),
     (re.compile(r"\\arg(?![a-zA-Z])"), r"\\operatorname{arg}"),
-    (re.compile(r"\\(?:big|Big|bigg|Bigg)[lrm]?(?=[^a-zA-Z])"), ""),
+    (re.compile(r"\\(big|Big|bigg|Bigg)m(?![a-zA-Z])"), r"\\\1"),
     (re.compile(r"\\[lr]Vert(?![a-zA-Z])"), r"\\|"),  # bars that stay as high as a letter
     (re.compile(r"\\[lr]vert(?![a-zA-Z])"), "|"),
     (re.compile(r"\\!"), ""),
@@ -35,6 +37,19 @@ _RENDERED = (  # what latex2mathml writes, and what browsers should get
         '<mi mathvariant="normal">|</mi>',
     ),
 )
+
+
+_SIZED = re.compile(r"<mo[^>]*( minsize=\"[^\"]*\" maxsize=\"[^\"]*\")>([^<]*)</mo>")  # \Big
+_STRETCHED = ' stretchy="true" fence="true" lspace="0" rspace="0"'
+_BRACKETS = {r"\{": "{", r"\}": "}", r"\|": "‖", r"\Vert": "‖", r"\vert": "|"}
+_LETTER = re.compile(r"<(m[in]) mathvariant=\"([a-z-]+)\">([^<]+)</\1>")
+_ALPHABETS: Mapping[str, tuple[str, ...]] = {  # as Unicode calls them; the second are the older
+    "script": ("MATHEMATICAL SCRIPT", "SCRIPT"),
+    "double-struck": ("MATHEMATICAL DOUBLE-STRUCK", "DOUBLE-STRUCK"),
+    "fraktur": ("MATHEMATICAL FRAKTUR", "BLACK-LETTER"),
+    "bold": ("MATHEMATICAL BOLD",),
+    "bold-italic": ("MATHEMATICAL BOLD ITALIC",),
+}
 
 
 def mathml(tex: str, *, display: bool = False) -> str:
@@ -65,9 +80,34 @@ def _converted(source: str, display: bool) -> str:
         drawn = convert(source, display="block" if display else "inline")
     except Exception:  # noqa: BLE001 - whatever it stumbles over, the source itself is shown
         return ""
+    drawn = _SIZED.sub(_sized, drawn)
     unknown = re.search(r"<m[io][^>]*>(?:\\|&<)", drawn)
     if unknown:
         return ""
     for written, better in _RENDERED:
         drawn = written.sub(better, drawn)
-    return drawn
+    return _LETTER.sub(_letter, drawn)
+
+
+def _sized(found: re.Match[str]) -> str:
+    r"""Return a bracket of given height, which TeX writes after `\Big`, as one that stretches."""
+    size, bracket = found.groups()
+    return f"<mo{_STRETCHED}{size}>{_BRACKETS.get(bracket, bracket)}</mo>"
+
+
+def _letter(found: re.Match[str]) -> str:
+    """Return letters of an alphabet as Unicode has them: browsers pass over `mathvariant`."""
+    tag, alphabet, text = found.groups()
+    drawn = [_of_alphabet(letter, alphabet) for letter in html.unescape(text)]
+    return f"<{tag}>{''.join(drawn)}</{tag}>" if all(drawn) else found.group()
+
+
+def _of_alphabet(letter: str, alphabet: str) -> str:
+    """Return `letter` as the mathematical `alphabet` has it, "" where Unicode has none."""
+    name = re.sub("LATIN |GREEK |LETTER ", "", unicodedata.name(letter, ""))
+    for prefix in _ALPHABETS.get(alphabet, ()):
+        try:
+            return unicodedata.lookup(f"{prefix} {name}")
+        except KeyError:
+            continue
+    return ""

@@ -5,6 +5,7 @@ verdict; the verdict's own word stays in the cell, so nothing is said by colour 
 """
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 from pasdedeux.base.checks import refuse
@@ -48,6 +49,12 @@ _LATEX: Mapping[str, str] = {
     "♭": r"\ensuremath{\flat}",
     "\n": " ",
 }
+
+
+def about_data(notice: str) -> str:
+    """Return what a caption says of the data; a `notice` that begins with "none" means no data."""
+    said, none = re.subn(r"^none\b", "No data", notice, flags=re.IGNORECASE)
+    return said if none else f"Data: {notice}"
 
 
 def escape_latex(text: str) -> str:
@@ -140,7 +147,7 @@ def _side(place: int, text: int) -> str:
 
 
 def _html_cell(cell: str, place: int, text: int) -> str:
-    shown = badge(cell) if cell in COLOURS else html.escape(cell)
+    shown = badge(cell) if cell in COLOURS else html.escape(cell).replace("\n", "<br>")
     kind, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
     long = ' class="long"' if len(cell) > LONG else ""
     return f'<{kind}{scope}{long} style="text-align:{_side(place, text)}">{shown}</{kind}>'
