@@ -39,6 +39,9 @@ _RENDERED = (  # what latex2mathml writes, and what browsers should get
 )
 
 
+_BRACE = re.compile(  # one without another inside
+    r"<m(under|over)><m\1>((?:(?!<m(under|over)><m\3>).)*?)<mo>&#x23D[EF];</mo></m\1>", re.DOTALL
+)
 _SIZED = re.compile(r"<mo[^>]*( minsize=\"[^\"]*\" maxsize=\"[^\"]*\")>([^<]*)</mo>")  # \Big
 _STRETCHED = ' stretchy="true" fence="true" lspace="0" rspace="0"'
 _BRACKETS = {r"\{": "{", r"\}": "}", r"\|": "‖", r"\Vert": "‖", r"\vert": "|"}
@@ -86,7 +89,11 @@ def _converted(source: str, display: bool) -> str:
         return ""
     for written, better in _RENDERED:
         drawn = written.sub(better, drawn)
-    return _LETTER.sub(_letter, drawn)
+    drawn = _LETTER.sub(_letter, drawn)
+    # few fonts have a brace that grows with what it holds, so a border is drawn in its place
+    while _BRACE.search(drawn):
+        drawn = _BRACE.sub(r'<m\1><mrow class="brace \1">\2</mrow>', drawn)
+    return drawn
 
 
 def _sized(found: re.Match[str]) -> str:

@@ -54,7 +54,7 @@ tbody th { text-align: left; background: var(--ground); position: sticky; left: 
 tbody:has(th.long) th { font-weight: 400; } tbody th.long { min-width: 12rem; }
 tbody tr:has(th:not(:empty)) > * { border-top: 1px solid var(--line); }
 td { white-space: nowrap; } td.long { white-space: normal; min-width: 13rem;
-  overflow-wrap: anywhere; }
+  overflow-wrap: anywhere; } td.parts { min-width: min(24rem, 80vw); }
 .text_cell_render :is(th, td) { text-align: left; white-space: normal; }
 figure { margin: 0.8rem 0; } figcaption { color: var(--soft); font-size: 0.9rem; }
 img, svg { max-width: 100%; height: auto; } audio { width: min(26rem, 100%); }
@@ -68,13 +68,17 @@ code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, mono
   overflow-wrap: anywhere; }
 .output_error pre { background: #fbdfe2; } .prompt { display: none; } .output { overflow-x: auto; }
 .equation { display: flex; align-items: center; gap: 1rem; margin: 0.9rem 0; overflow-x: auto;
-  max-width: 48rem; } .equation math { flex: 1; } .equation .number { color: var(--soft);
-  white-space: nowrap; flex: none; }
+  width: fit-content; min-width: min(48rem, 100%); max-width: 100%; }
+.equation math { flex: 1; } .equation .number { color: var(--soft); background: var(--ground);
+  white-space: nowrap; flex: none; position: sticky; right: 0; }
 math { font-size: 1.08em;
   font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre",
     "TeX Gyre DejaVu Math", "Noto Sans Math", math, serif; }
 mtd[columnalign="right"] { text-align: right; padding-right: 0.1em; }
 mtd[columnalign="left"] { text-align: left; padding-left: 0.1em; }
+mrow.brace { padding: 0.15em 0.1em; } mrow.under { border-bottom: 1px solid;
+  border-radius: 0 0 0.5em 0.5em; } mrow.over { border-top: 1px solid;
+  border-radius: 0.5em 0.5em 0 0; }
 [mathvariant="bold"] { font-weight: bold; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem;
   margin: 0.4rem 0; font-size: 0.9rem; } dl.facts dt { color: var(--soft); }

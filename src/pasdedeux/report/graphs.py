@@ -19,6 +19,7 @@ from pasdedeux.report.picture import GREY, SEED_COLOURS, STYLE, Picture, picture
 Values = Sequence[int | float] | np.ndarray | Tensor
 Scale = Literal["linear", "x", "y", "both"]
 MARKS = "os^Dv"
+NEAR = 4.0  # dots between a legend and a line
 LETTERS_AN_INCH, LETTERS_OF_A_MARK = 15.0, 8  # in a legend of 8 points
 FEW = 7  # places on a logarithmic axis that can all be labelled
 
@@ -111,7 +112,7 @@ def _covered(drawn: Picture) -> bool:
         line.get_transform().transform_path(line.get_path()).intersects_bbox(box, filled=False)
         for axes in drawn.axes
         if (legend := axes.get_legend())
-        for box in [legend.get_window_extent()]
+        for box in [legend.get_window_extent().padded(NEAR)]
         for line in axes.lines
     )
 
