@@ -1,5 +1,6 @@
 """The record of a dance: what it refuses, and where its joints are."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,16 @@ def test_a_body_at_rest_stands_where_its_translation_says():
     expected = made.body.rest_joints() + made.translation[:, None]
     assert np.allclose(made.joints_world, expected, atol=1e-6)
     assert made.joints_world.dtype == np.float32
+
+
+def test_joints_of_arrays_that_may_only_be_read_are_the_same():
+    made, kept = _made(), _made()
+    for array in (kept.rotations, kept.translation):
+        array.flags.writeable = False
+    with warnings.catch_warnings(action="error"):
+        assert np.array_equal(kept.joints_world, made.joints_world)
+    kept.joints_world[:] = 7  # what comes back is its own memory
+    assert np.array_equal(kept.joints_world, made.joints_world)
 
 
 def test_a_pose_is_translation_then_rotations():

@@ -99,5 +99,5 @@ class Dance:
     @property
     def joints_world(self) -> Float[np.ndarray, "T 24 3"]:
         """Where the joints are at every frame, in metres: forward kinematics of `body`."""
-        matrices = matrix_from_six(torch.from_numpy(self.rotations))
-        return placed(matrices, torch.from_numpy(self.translation), self.body).joints_world.numpy()
+        rotations, translation = torch.tensor(self.rotations), torch.tensor(self.translation)
+        return placed(matrix_from_six(rotations), translation, self.body).joints_world.numpy()
