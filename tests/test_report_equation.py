@@ -88,6 +88,22 @@ def test_big_brackets_are_higher_than_letters() -> None:
     assert all(float(size) > 1 for size, _ in found)
 
 
+@pytest.mark.parametrize(
+    "tex", [r"\Big( x \Big)^2", r"\log_2 x", r"\exp^2 x", r"\big[ x \big]_1^2"]
+)
+def test_a_script_has_one_base(tex: str) -> None:
+    most = {"msub": 2, "msup": 2, "msubsup": 3}
+    scripts = [
+        (one.tag.rpartition("}")[2], one)
+        for one in ElementTree.fromstring(mathml(tex)).iter()
+        if one.tag.rpartition("}")[2] in most
+    ]
+    assert scripts
+    for name, one in scripts:
+        assert len(one) == most[name]
+        assert not one[0].tag.endswith("mo"), "a bracket with an exponent would stay low"
+
+
 def test_a_brace_below_is_as_wide_as_what_it_holds() -> None:
     inner = r"\underbrace{b + c}_{x}"
     drawn = mathml(rf"\underbrace{{a + {inner} + \overbrace{{d}}^{{q}}}}_{{\text{{all}}}}")

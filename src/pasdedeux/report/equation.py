@@ -31,7 +31,10 @@ _RENDERED = (  # what latex2mathml writes, and what browsers should get
     (re.compile("<mi>:</mi>"), "<mo>:</mo>"),
     (re.compile("<mi />"), ""),
     (re.compile("<mo>(&#x0221E;|∞)</mo>"), r"<mi>\1</mi>"),
-    (re.compile("(<mi>(?:log|ln|exp|sin|cos)</mi>)"), r'\1<mspace width="0.17em" />'),
+    (
+        re.compile("(?<!<msub>)(?<!<msup>)(?<!<msubsup>)(<mi>(?:log|ln|exp|sin|cos)</mi>)"),
+        r'\1<mspace width="0.17em" />',
+    ),
     (
         re.compile('<mo(?: stretchy="false")?>(?:\\||&#x0007C;)</mo>'),
         '<mi mathvariant="normal">|</mi>',
@@ -99,7 +102,8 @@ def _converted(source: str, display: bool) -> str:
 def _sized(found: re.Match[str]) -> str:
     r"""Return a bracket of given height, which TeX writes after `\Big`, as one that stretches."""
     size, bracket = found.groups()
-    return f"<mo{_STRETCHED}{size}>{_BRACKETS.get(bracket, bracket)}</mo>"
+    drawn = f"<mo{_STRETCHED}{size}>{_BRACKETS.get(bracket, bracket)}</mo>"
+    return f"<mrow>{drawn}</mrow>"  # else it stays low where it has an exponent
 
 
 def _letter(found: re.Match[str]) -> str:
