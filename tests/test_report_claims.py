@@ -9,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pasdedeux.report.claims import Claims, Part, by_seed, compare, decide, interval, observe, read
+from pasdedeux.report import ledger
+from pasdedeux.report.claims import (
+    IN_REPORT,
+    Claims,
+    Evidence,
+    Part,
+    bounds,
+    by_seed,
+    compare,
+    decide,
+    interval,
+    observe,
+    read,
+    signed,
+)
 from pasdedeux.report.reference import StatedClaim, stated_claims
 from pasdedeux.report.table import Measurement
 
@@ -86,6 +100,43 @@ def test_decide_joins_parts(parts: list[Part], verdict: str, n: int) -> None:
 def test_evidence_tells_first_what_speaks_against() -> None:
     evidence = decide(STATED, [HOLDS, OPEN, FAILS]).evidence
     assert evidence == "b (does not hold, n=3); c (undecided, n=2); a (holds, n=5)"
+
+
+def test_what_is_rounding_is_told_as_zero_and_decides_nothing() -> None:
+    told = ["0", "0", "0", "+1e-08", "-0.25", "+1.23e+03"]
+    assert [signed(x) for x in (0.0, 4.56e-17, -4.56e-17, 1e-8, -0.25, 1234.0)] == told
+    assert bounds((-2.0, 1e-12)) == "[-2, 0]"
+    ends = (4.56e-17, 6.58)
+    assert Evidence("a - b", 3.29, 3, ends, ends).above().verdict == "undecided"
+    assert Evidence("a - b", 3.29, 3, (1e-3, 6.58), ends).above().verdict == "holds"
+    assert Evidence("a - b", -3.29, 3, (-6.58, -1e-17), (-6.0, -1e-17)).below()[0] == "undecided"
+    noise = {0: 1e-16, 1: 1.1e-16, 2: 0.9e-16}
+    part = compare(noise, dict.fromkeys(range(3), 0.0), lower=False)
+    assert (part.verdict, part.leans, part.evidence) == ("undecided", False, "a - b = 0 [0, 0]")
+
+
+@pytest.mark.parametrize("first", [HOLDS, FAILS, OPEN, OPEN._replace(leans=True), NOT_RUN])
+@pytest.mark.parametrize("second", [HOLDS, FAILS, OPEN, OPEN._replace(leans=True), NOT_RUN])
+def test_the_report_calls_a_verdict_as_the_rule_says(first: Part, second: Part) -> None:
+    here = decide(STATED, [first, second]).verdict
+    there, _ = ledger.verdict([first, second])
+    names = {
+        "holds": "reproduced", "does not hold": "not reproduced", "not run": "not testable here",
+    }  # fmt: skip
+    leans = all(part.leans for part in (first, second) if part.verdict == "undecided")
+    names["undecided"] = "trend only" if leans else "inconclusive"
+    assert there == names[here]
+    assert f" {here} " in IN_REPORT
+    assert there in IN_REPORT
+
+
+def test_parts_are_lines_of_their_own_in_html() -> None:
+    many = Claims((decide(STATED, [HOLDS, OPEN]),), data_notice="D.", profile="quick")
+    drawn = many._repr_html_()
+    assert ">c (undecided, n=2)</div><div" in drawn
+    assert ">a (holds, n=5)</div></td>" in drawn
+    assert IN_REPORT in drawn
+    assert IN_REPORT in many.markdown()
 
 
 def test_a_part_keeps_its_numbers_and_whether_it_leans() -> None:

@@ -1,6 +1,8 @@
 """Equations: MathML for what the notebooks use, plain TeX for what is not understood."""
 
 import re
+import string
+import unicodedata
 from xml.etree import ElementTree
 
 import pytest
@@ -68,6 +70,49 @@ def test_similar_is_a_relation_and_words_stay_whole() -> None:
     assert "<mo>&#x0223C;</mo>" in mathml(r"x \sim p")
     assert "<mtext>Ratio</mtext>" in mathml(r"\mathrm{Ratio}")
     assert "<mo" not in mathml(r"|d| \lvert d \rvert \infty \log p")
+
+
+def test_letters_of_an_alphabet_are_letters_of_unicode() -> None:
+    tex = r"\mathcal L \mathcal{N} \mathbb E \mathbb{R} \mathbb{1} \mathfrak{C} \boldsymbol{\theta}"
+    assert _texts(mathml(tex)) == ["ℒ", "𝒩", "𝔼", "ℝ", "𝟙", "ℭ", "𝜽"]
+    drawn = mathml(r"\mathcal{ABCDEFGHIJKLMNOPQRSTUVWXYZ} \mathbb{ABCDEFGHIJKLMNOPQRSTUVWXYZ}")
+    assert "mathvariant" not in drawn
+    plain = [unicodedata.normalize("NFKC", letter) for letter in _texts(drawn)]
+    assert "".join(plain) == 2 * string.ascii_uppercase
+
+
+def test_big_brackets_are_higher_than_letters() -> None:
+    drawn = mathml(r"\Big[ \bigl( x \bigr) \Big\} \Big\lVert \bigm| \Big]")
+    found = re.findall('<mo stretchy="true"[^>]* minsize="([0-9.]+)em"[^>]*>(.)</mo>', drawn)
+    assert [bracket for _, bracket in found] == ["[", "(", ")", "}", "‖", "|", "]"]
+    assert all(float(size) > 1 for size, _ in found)
+
+
+@pytest.mark.parametrize(
+    "tex", [r"\Big( x \Big)^2", r"\log_2 x", r"\exp^2 x", r"\big[ x \big]_1^2"]
+)
+def test_a_script_has_one_base(tex: str) -> None:
+    most = {"msub": 2, "msup": 2, "msubsup": 3}
+    scripts = [
+        (one.tag.rpartition("}")[2], one)
+        for one in ElementTree.fromstring(mathml(tex)).iter()
+        if one.tag.rpartition("}")[2] in most
+    ]
+    assert scripts
+    for name, one in scripts:
+        assert len(one) == most[name]
+        assert not one[0].tag.endswith("mo"), "a bracket with an exponent would stay low"
+
+
+def test_a_brace_below_is_as_wide_as_what_it_holds() -> None:
+    inner = r"\underbrace{b + c}_{x}"
+    drawn = mathml(rf"\underbrace{{a + {inner} + \overbrace{{d}}^{{q}}}}_{{\text{{all}}}}")
+    assert "&#x23D" not in drawn
+    tree = ElementTree.fromstring(drawn)
+    braces = [one for one in tree.iter() if one.attrib.get("class", "").startswith("brace")]
+    held = ["".join(one.itertext()) for one in braces]
+    assert held == ["a+b+cx+dq", "b+c", "d"]
+    assert [one.attrib["class"] for one in braces] == ["brace under"] * 2 + ["brace over"]
 
 
 @pytest.mark.parametrize("tex", [r"\weird{x}", r"\frac{a", r"a }", "", r"a & b < c"])

@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from pasdedeux.base import progress
 from pasdedeux.report.bodies import Dancer
 from pasdedeux.report.dancing import script, watch
 from pasdedeux.report.frame import contents, markdown, notebook_page, page
@@ -85,6 +86,28 @@ def test_a_notebook_page_shows_text_code_outputs_and_equations(executed: Path) -
     assert "(3)" in text
     assert "$comment$" in re.sub("<[^>]*>", "", text)
     assert 'href="../report.html"' in text
+
+
+def test_lines_of_progress_are_left_out_and_the_others_stay(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(progress.FOLDER, raising=False)
+    for done in range(7):
+        progress.report("hearing songs: seed 3", done + 1, 7, note="Foley")
+    alone = capsys.readouterr().out
+    assert alone.count("\n") == 4, "nothing to leave out"
+    said = "2 s: 0 true clips\n44 of 44 as expected\nratio: 1/2 of them\n"
+    made = [
+        nbformat.v4.new_output("stream", name="stdout", text=text)
+        for text in (alone + said[:18] + alone + said[18:], alone)
+    ]
+    path = tmp_path / "07_some_topic.ipynb"
+    cell = nbformat.v4.new_code_cell("hear()", outputs=made)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    before = path.read_bytes()
+    text = notebook_page(path, back="../report.html")
+    assert "hearing songs" not in text
+    assert said in text
+    assert text.count("output_stdout") == 1, "an output that says nothing is none"
+    assert path.read_bytes() == before
 
 
 def test_markdown_leaves_dollars_in_code_alone() -> None:

@@ -36,6 +36,21 @@ def test_lines_hold_the_numbers_and_the_levels() -> None:
     assert lines({"gap": curves}, x="iterations").axes[0].get_yscale() == "linear"
 
 
+def test_a_legend_that_would_lie_on_a_line_stands_above_all_panels() -> None:
+    across = np.arange(200)
+    busy = {"up and down": (across, across % 2), "down and up": (across, 1 - across % 2)}
+    drawn = lines({"one": busy, "two": busy}, x="update")
+    assert all(axes.get_legend() is None for axes in drawn.axes)
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(busy)
+    drawn.draw_without_rendering()
+    below = max(axes.get_window_extent().y1 for axes in drawn.axes)
+    assert legend.get_window_extent().y0 > below
+    free = lines({"one": {"a": ([0, 1], [0, 1]), "b": ([0, 1], [0, 2])}}, x="update")
+    assert free.axes[0].get_legend() is not None
+    assert free.legends == []
+
+
 def test_histograms_share_their_bins() -> None:
     drawn = histograms(
         {"a": [0.0, 1.0, 1.0], "b": torch.tensor([4.0])}, x="value", bins=4, mark=2.0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pasdedeux.report.markup import (
     COLOURS,
+    about_data,
     badge,
     escape_latex,
     escape_markdown,
@@ -91,6 +92,19 @@ def test_html_shows_the_text_and_names_the_verdict() -> None:
     reader.feed(made)
     assert {"<script>", "trend", HARD[1], HARD[2], "A & B"} <= set(reader.text)
     assert made.count("background:") == 1
+
+
+def test_lines_of_a_cell_stay_lines_in_html() -> None:
+    made = html_grid(["row", "cell"], [["a", "x < 1\ny"]], caption="c")
+    assert re.findall("<div style=[^>]*>(.*?)</div>", made)[-2:] == ["x &lt; 1", "y"]
+    assert 'class="parts"' in made
+
+
+def test_no_data_is_said_once() -> None:
+    assert about_data("37 dances.") == "Data: 37 dances."
+    assert about_data("None: counted on the modules.") == "No data: counted on the modules."
+    assert about_data("none; nobody was asked.") == "No data; nobody was asked."
+    assert about_data("Nonetheless data.") == "Data: Nonetheless data."
 
 
 def _luminance(colour: str) -> float:

@@ -29,7 +29,17 @@ from pasdedeux.listening.design import MUSICALITY, TESTS
 from pasdedeux.listening.export import Exported, read
 from pasdedeux.metrics import listening
 from pasdedeux.metrics.listening import Statistic
-from pasdedeux.report.claims import CONFIDENCE, LEANING, Claims, Evidence, Part, decide, interval
+from pasdedeux.report.claims import (
+    CONFIDENCE,
+    LEANING,
+    Claims,
+    Evidence,
+    Part,
+    bounds,
+    decide,
+    interval,
+    signed,
+)
 from pasdedeux.report.ledger import LISTENERS
 from pasdedeux.report.reference import fact, reference, stated_claims
 
@@ -67,10 +77,9 @@ class Difference(NamedTuple):
 
     def evidence(self, what: str) -> Evidence:
         """Return what is known of the difference called `what`."""
-        low, high = self.sure
         few = f"[{self.listeners} listeners are too few for an interval]"
-        ends = f"[{low:+.3g}, {high:+.3g}]" if math.isfinite(low) else few
-        told = f"{what} = {self.value:+.3g} {ends}"
+        ends = bounds(self.sure) if math.isfinite(self.sure[0]) else few
+        told = f"{what} = {signed(self.value)} {ends}"
         return Evidence(told, self.value, self.listeners, self.sure, self.near)
 
 

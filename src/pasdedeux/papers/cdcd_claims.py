@@ -34,8 +34,10 @@ from pasdedeux.report.claims import (
     Claim,
     Evidence,
     Part,
+    bounds,
     decide,
     interval,
+    signed,
 )
 from pasdedeux.report.reference import reference, stated_claims
 from pasdedeux.training.run import Measured, samples_file
@@ -91,9 +93,8 @@ class Difference(NamedTuple):
 
     def evidence(self, what: str) -> Evidence:
         """Return what is known of the difference called `what`."""
-        seeds = "one seed" if self.n == 1 else f"[{self.seeds[0]:+.3g}, {self.seeds[1]:+.3g}]"
-        clips = f"[{self.clips[0]:+.3g}, {self.clips[1]:+.3g}]"
-        told = f"{what} = {self.mean:+.3g}, seeds {seeds}, clips {clips}"
+        seeds = "one seed" if self.n == 1 else bounds(self.seeds)
+        told = f"{what} = {signed(self.mean)}, seeds {seeds}, clips {bounds(self.clips)}"
         return Evidence(told, self.mean, self.n, self.ends, self.leaning)
 
 

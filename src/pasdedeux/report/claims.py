@@ -23,7 +23,7 @@ from scipy import stats
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import write_text
-from pasdedeux.report.markup import html_grid, markdown_grid
+from pasdedeux.report.markup import about_data, html_grid, markdown_grid
 from pasdedeux.report.reference import StatedClaim
 from pasdedeux.report.table import Measurement
 
@@ -34,6 +34,12 @@ RULE = (
     "clearly fails; undecided: the interval includes no difference, or there is one seed only; "
     "not run: a measurement is missing."
 )
+IN_REPORT = (
+    "The report of all papers calls holds reproduced, does not hold not reproduced and not run not "
+    "testable here; undecided is trend only where every part that is not clear leans to the "
+    "claimed side (80 % level), and otherwise inconclusive."
+)
+NOTHING = 1e-9  # a difference below is rounding, and none
 ORDER: tuple[Outcome, ...] = ("does not hold", "not run", "undecided", "holds")
 FIELDS = ("id", "text", "where", "verdict", "evidence", "n", "data", "profile")
 PARTS = "claims_parts.csv"
@@ -55,11 +61,21 @@ class Part(NamedTuple):
     leans: bool = False
 
 
+def signed(value: float) -> str:
+    """Return a difference as evidence tells it: sign and three digits, 0 for what is rounding."""
+    return "0" if abs(value) < NOTHING else f"{value:+.3g}"
+
+
+def bounds(ends: Sequence[float]) -> str:
+    """Return the two ends of an interval as evidence tells them."""
+    return f"[{', '.join(map(signed, ends))}]"
+
+
 class Evidence(NamedTuple):
     """A difference in words and as a number, over how many seeds or listeners, and its ends.
 
     `sure` are the ends at the 95 % level, `near` at the 80 % level; infinite where there is no
-    interval.
+    interval. Zero is what `signed` tells as zero.
     """
 
     told: str
@@ -71,12 +87,12 @@ class Evidence(NamedTuple):
     def above(self) -> Part:
         """Return whether the difference is clearly above zero."""
         (low, high), (near, _) = self.sure, self.near
-        return self._part(low > 0, high < 0, leans=near > 0)
+        return self._part(low > NOTHING, high < -NOTHING, leans=near > NOTHING)
 
     def below(self) -> Part:
         """Return whether the difference is clearly below zero."""
         (low, high), (_, near) = self.sure, self.near
-        return self._part(high < 0, low > 0, leans=near < 0)
+        return self._part(high < -NOTHING, low > NOTHING, leans=near < -NOTHING)
 
     def within(self, margin: float) -> Part:
         """Return whether the difference is clearly less than `margin` either way."""
@@ -140,9 +156,9 @@ def compare(
     refuse(not np.isfinite(pairs).all(), told)
     differences = [a - b for a, b in pairs]
     mean, low, high = interval(differences)
-    bounds = f"[{low:+.3g}, {high:+.3g}]" if len(seeds) > 1 else "[one seed, no interval]"
+    ends = bounds((low, high)) if len(seeds) > 1 else "[one seed, no interval]"
     _, *near = interval(differences, LEANING)
-    told = f"{what} = {mean:+.3g} {bounds}"
+    told = f"{what} = {signed(mean)} {ends}"
     found = Evidence(told, mean, len(seeds), (low, high), tuple(near))
     return found.below() if lower else found.above()
 
@@ -177,10 +193,14 @@ def decide(stated: StatedClaim, parts: Sequence[Part]) -> Claim:
     verdicts = {part.verdict for part in parts}
     verdict = next((v for v in ORDER if v in verdicts), "not run")
     listed = sorted(parts, key=lambda part: ORDER.index(part.verdict))
-    evidence = "; ".join(f"{part.evidence} ({part.verdict}, n={part.n})" for part in listed)
+    evidence = "; ".join(map(_told, listed))
     n = min((part.n for part in parts), default=0)
     named = (stated.id, stated.text, stated.where, verdict, evidence or "no run", n)
     return Claim(*named, parts=tuple(listed))
+
+
+def _told(part: Part) -> str:
+    return f"{part.evidence} ({part.verdict}, n={part.n})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -205,12 +225,13 @@ class Claims:
     @property
     def caption(self) -> str:
         """What the claims were decided on."""
-        return f"Claims of the paper. Data: {self.data_notice} Profile: {self.profile}."
+        data = about_data(self.data_notice)
+        return f"Claims of the paper. {data} Profile: {self.profile}."
 
     def markdown(self) -> str:
         """Return the claims as a Markdown table with the rule below it."""
         grid = markdown_grid(["claim", "where", "verdict", "evidence"], self._lines(), text=4)
-        return f"**{self.caption}**\n\n{grid}\n{self.rule}\n"
+        return f"**{self.caption}**\n\n{grid}\n{self.rule}\n\n{IN_REPORT}\n"
 
     def csv(self) -> str:
         """Return one line per claim: fields of `Claim`, data, profile, and a rule of its own."""
@@ -240,8 +261,12 @@ class Claims:
 
     def _repr_html_(self) -> str:
         header = ["claim", "where", "verdict", "evidence"]
-        grid = html_grid(header, self._lines(), caption=self.caption, text=4)
-        return f"{grid}<p>{self.rule}</p>"
+        parted = [
+            [*line[:-1], "\n".join(map(_told, claim.parts)) or line[-1]]
+            for line, claim in zip(self._lines(), self.claims, strict=True)
+        ]
+        grid = html_grid(header, parted, caption=self.caption, text=4)
+        return f"{grid}<p>{self.rule}</p><p>{IN_REPORT}</p>"
 
     def _repr_markdown_(self) -> str:
         return self.markdown()

@@ -14,8 +14,8 @@ from typing import Literal
 
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.files import write_text
-from pasdedeux.report.claims import interval
-from pasdedeux.report.markup import html_grid, latex_grid, markdown_grid
+from pasdedeux.report.claims import interval, signed
+from pasdedeux.report.markup import about_data, html_grid, latex_grid, markdown_grid
 from pasdedeux.report.reference import Better
 
 Change = Literal["better", "worse", "higher", "lower", "undecided", "not run"]
@@ -41,9 +41,9 @@ class Effect:
 
     def cells(self) -> list[str]:
         """Return the row as people read it."""
-        mean = "not run" if self.mean is None else f"{self.mean:+.3g}"
+        mean = "not run" if self.mean is None else signed(self.mean)
         known = self.low is not None and self.high is not None
-        ends = f"{self.low:+.3g} to {self.high:+.3g}" if known else "–"
+        ends = f"{signed(self.low)} to {signed(self.high)}" if known else "–"
         return [self.change, self.measure, mean, ends, str(self.n), self.verdict]
 
 
@@ -91,7 +91,7 @@ class Effects:
     @property
     def full_caption(self) -> str:
         """Caption, data and profile in one text."""
-        return f"{self.caption} Data: {self.data_notice} Profile: {self.profile}."
+        return f"{self.caption} {about_data(self.data_notice)} Profile: {self.profile}."
 
     def _lines(self) -> list[list[str]]:
         """Return the rows, a change named once."""

@@ -5,6 +5,7 @@ policy names by digest; a browser would refuse the rest even if an output asked 
 """
 
 import base64
+import copy
 import hashlib
 import html
 import re
@@ -50,9 +51,11 @@ caption { caption-side: top; padding: 0.6rem 0.7rem; font-weight: 600; position:
 th, td { padding: 0.32rem 0.6rem; text-align: right; vertical-align: top; }
 thead th { background: var(--tint); border-bottom: 1px solid var(--line); white-space: nowrap; }
 tbody th { text-align: left; background: var(--ground); position: sticky; left: 0; }
-tbody th.long { font-weight: 400; }
+tbody:has(th.long) th { font-weight: 400; } tbody th.long { min-width: 12rem; }
 tbody tr:has(th:not(:empty)) > * { border-top: 1px solid var(--line); }
-td { white-space: nowrap; } td.long { white-space: normal; min-width: 13rem; }
+td { white-space: nowrap; } td.long { white-space: normal; min-width: 13rem;
+  overflow-wrap: anywhere; } td.parts { min-width: min(24rem, 80vw); }
+.text_cell_render :is(th, td) { text-align: left; white-space: normal; }
 figure { margin: 0.8rem 0; } figcaption { color: var(--soft); font-size: 0.9rem; }
 img, svg { max-width: 100%; height: auto; } audio { width: min(26rem, 100%); }
 pre { overflow-x: auto; padding: 0.6rem 0.8rem; border-radius: 0.4rem; font-size: 0.84rem;
@@ -61,22 +64,34 @@ code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, mono
 .input pre { background: var(--tint); border: 1px solid var(--line); }
 .equation math { padding-top: 0.25em; }
 .output_html { background: none !important; }
-.output pre { background: none; padding: 0.2rem 0.8rem; }
+.output pre { background: none; padding: 0.2rem 0.8rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 .output_error pre { background: #fbdfe2; } .prompt { display: none; } .output { overflow-x: auto; }
 .equation { display: flex; align-items: center; gap: 1rem; margin: 0.9rem 0; overflow-x: auto;
-  max-width: 48rem; } .equation math { flex: 1; } .equation .number { color: var(--soft); }
-math { font-size: 1.08em; } mtd[columnalign="right"] { text-align: right; padding-right: 0.1em; }
+  width: fit-content; min-width: min(48rem, 100%); max-width: 100%; }
+.equation math { flex: 1; } .equation .number { color: var(--soft); background: var(--ground);
+  white-space: nowrap; flex: none; position: sticky; right: 0; }
+math { font-size: 1.08em;
+  font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre",
+    "TeX Gyre DejaVu Math", "Noto Sans Math", math, serif; }
+mtd[columnalign="right"] { text-align: right; padding-right: 0.1em; }
 mtd[columnalign="left"] { text-align: left; padding-left: 0.1em; }
+mrow.brace { padding: 0.15em 0.1em; } mrow.under { border-bottom: 1px solid;
+  border-radius: 0 0 0.5em 0.5em; } mrow.over { border-top: 1px solid;
+  border-radius: 0.5em 0.5em 0 0; }
 [mathvariant="bold"] { font-weight: bold; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem;
   margin: 0.4rem 0; font-size: 0.9rem; } dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { h1 { font-size: 1.4rem; } body { padding-top: 0.4rem; } }
+@media (max-width: 40rem) { h1 { font-size: 1.4rem; } body { padding-top: 0.4rem; }
+  tbody th.long { min-width: 8rem; position: static; } }
 """
 _OUTSIDE = re.compile(
     r"<(?:script\b.*?</script\s*>|link\b[^>]*>|iframe\b.*?</iframe\s*>|meta\b[^>]*>|base\b[^>]*>)",
     re.DOTALL | re.IGNORECASE,
 )
+# a line of `base.progress`: task: done/total, and a note
+_PROGRESS = re.compile(r"^[^\n]+: \d+/\d+(?: · [^\n]*)?(?:\n|\Z)", re.MULTILINE)
 
 
 class _Renderer(IPythonRenderer):
@@ -124,11 +139,12 @@ def notebook_page(executed: Path, *, back: str, more: Sequence[tuple[str, str]] 
     """Return an executed notebook as a page with links to `back` and to `more`, (target, text)
     pairs; asks nothing of a network.
 
-    Frames, style sheets from elsewhere and scripts other than the dance player's are left out.
+    Frames, style sheets from elsewhere and scripts other than the dance player's are left out, and
+    lines that told how far long work was.
     """
     exporter = HTMLExporter(template_name="basic")
     exporter.register_filter("markdown2html", markdown)
-    body, _ = exporter.from_notebook_node(nbformat.read(executed, as_version=4))
+    body, _ = exporter.from_notebook_node(_finished(nbformat.read(executed, as_version=4)))
     colours = HtmlFormatter(nobackground=True).get_style_defs(".highlight")
     links = [
         f'<a href="{html.escape(target)}">{html.escape(text)}</a>'
@@ -139,3 +155,15 @@ def notebook_page(executed: Path, *, back: str, more: Sequence[tuple[str, str]] 
     player = f"<script>{script()}</script>"
     kept = _OUTSIDE.sub(lambda found: player if found.group() == player else "", body)
     return page(title, f"{link}\n<main>{kept}</main>\n{link}", style=colours)
+
+
+def _finished(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy of `notebook` without the lines of progress that its cells printed."""
+    kept = copy.deepcopy(notebook)
+    for cell in kept.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = _PROGRESS.sub("", output.text)
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if one.get("text", "said")]
+    return kept

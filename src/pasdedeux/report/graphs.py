@@ -19,6 +19,8 @@ from pasdedeux.report.picture import GREY, SEED_COLOURS, STYLE, Picture, picture
 Values = Sequence[int | float] | np.ndarray | Tensor
 Scale = Literal["linear", "x", "y", "both"]
 MARKS = "os^Dv"
+NEAR = 4.0  # dots between a legend and a line
+LETTERS_AN_INCH, LETTERS_OF_A_MARK = 15.0, 8  # in a legend of 8 points
 FEW = 7  # places on a logarithmic axis that can all be labelled
 
 
@@ -70,7 +72,8 @@ def lines(
     """Return one panel for each quantity: its name above it, and a line of (x, y) for each label.
 
     `x` names the horizontal axis of all; `scale` says which axes are logarithmic; `levels` are
-    dashed horizontal lines with their names, in every panel. A legend is not repeated.
+    dashed horizontal lines with their names, in every panel. A legend is not repeated; where it
+    would lie on a line it stands above the panels.
     """
     choice("scale", scale, ("linear", "x", "y", "both"))
     refuse(not panels, "lines needs at least one panel.")
@@ -95,7 +98,23 @@ def lines(
             if len(names) > 1 and names not in told:
                 axes.legend(fontsize=7.5)
             told.append(names)
+        if len({tuple(names) for names in told if len(names) > 1}) == 1 and _covered(drawn):
+            for axes in grid:
+                axes.legend([]).remove()
+            _legend(drawn, list(grid))
     return drawn
+
+
+def _covered(drawn: Picture) -> bool:
+    """Return whether a legend within a panel lies on one of its lines."""
+    drawn.draw_without_rendering()
+    return any(
+        line.get_transform().transform_path(line.get_path()).intersects_bbox(box, filled=False)
+        for axes in drawn.axes
+        if (legend := axes.get_legend())
+        for box in [legend.get_window_extent().padded(NEAR)]
+        for line in axes.lines
+    )
 
 
 def _label_few(axes: Axes, curves: Mapping[str, tuple[Values, Values]]) -> None:
@@ -133,8 +152,10 @@ def _legend(drawn: Picture, grid: Sequence[Axes]) -> None:
         handles, names = axes.get_legend_handles_labels()
         found |= dict(zip(names, handles, strict=True))
     if len(found) > 1:
-        where = {"loc": "outside upper center", "ncols": min(4, len(found)), "fontsize": 8}
-        drawn.legend(found.values(), found.keys(), **where)
+        room = drawn.get_figwidth() * LETTERS_AN_INCH
+        across = int(room / (max(map(len, found)) + LETTERS_OF_A_MARK))
+        where = {"loc": "outside upper center", "ncols": max(1, min(4, len(found), across))}
+        drawn.legend(found.values(), found.keys(), fontsize=8, **where)
 
 
 def _array(values: Values) -> Num[np.ndarray, "..."]:

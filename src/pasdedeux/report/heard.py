@@ -18,7 +18,7 @@ import numpy as np
 
 from pasdedeux.base.checks import refuse
 from pasdedeux.base.files import write_text
-from pasdedeux.report.markup import html_grid, latex_grid, markdown_grid
+from pasdedeux.report.markup import about_data, html_grid, latex_grid, markdown_grid
 from pasdedeux.report.picture import BLUE, GREY, ORANGE, PALE_GREY, STYLE, Picture, picture
 from pasdedeux.report.reference import Reference
 from pasdedeux.report.table import Measurement
@@ -107,7 +107,7 @@ class Beside:
     @property
     def full_caption(self) -> str:
         """Caption, data and profile in one text."""
-        return f"{self.caption} Data: {self.data_notice} Profile: {self.profile}."
+        return f"{self.caption} {about_data(self.data_notice)} Profile: {self.profile}."
 
     def _grid(self) -> tuple[list[str], list[list[str]]]:
         lines = []

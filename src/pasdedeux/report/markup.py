@@ -5,6 +5,7 @@ verdict; the verdict's own word stays in the cell, so nothing is said by colour 
 """
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 from pasdedeux.base.checks import refuse
@@ -20,6 +21,7 @@ COLOURS = {  # (text, ground), contrast at least 7 to 1
     **dict.fromkeys(("wrong", "contradicts its code"), _BAD),
 }
 LONG = 30  # characters from which a cell may be broken into lines
+_PART = "padding-left:1em;text-indent:-1em"
 _LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -48,6 +50,12 @@ _LATEX: Mapping[str, str] = {
     "♭": r"\ensuremath{\flat}",
     "\n": " ",
 }
+
+
+def about_data(notice: str) -> str:
+    """Return what a caption says of the data; a `notice` that begins with "none" means no data."""
+    said, none = re.subn(r"^none\b", "No data", notice, flags=re.IGNORECASE)
+    return said if none else f"Data: {notice}"
 
 
 def escape_latex(text: str) -> str:
@@ -117,7 +125,8 @@ def html_grid(
 ) -> str:
     """Return the grid as an HTML table in a box that scrolls sideways on a narrow screen.
 
-    The first `text` columns stand to the left, the others (numbers) to the right.
+    The first `text` columns stand to the left, the others (numbers) to the right. Lines within a
+    cell stay lines.
     """
     _check(header, lines)
     cells = [
@@ -140,7 +149,11 @@ def _side(place: int, text: int) -> str:
 
 
 def _html_cell(cell: str, place: int, text: int) -> str:
-    shown = badge(cell) if cell in COLOURS else html.escape(cell)
+    parts = [html.escape(part) for part in cell.split("\n")]
+    shown = badge(cell) if cell in COLOURS else parts[0]
+    if len(parts) > 1:
+        shown = "".join(f'<div style="{_PART}">{part}</div>' for part in parts)
     kind, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-    long = ' class="long"' if len(cell) > LONG else ""
-    return f'<{kind}{scope}{long} style="text-align:{_side(place, text)}">{shown}</{kind}>'
+    long = ["long"] * (len(cell) > LONG) + ["parts"] * (len(parts) > 1)
+    named = f' class="{" ".join(long)}"' if long else ""
+    return f'<{kind}{scope}{named} style="text-align:{_side(place, text)}">{shown}</{kind}>'

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from pasdedeux.report import table
 from pasdedeux.report.cards import many
-from pasdedeux.report.markup import html_grid, markdown_grid
+from pasdedeux.report.markup import about_data, html_grid, markdown_grid
 from pasdedeux.report.reference import known_papers, reference, short_of, tables_of
 
 STATES = ("match", "trend", "mismatch", "not run")
@@ -95,8 +95,7 @@ class Printed:
         if not lines:
             return shown
         header = ["row", "seeds", "runs", "device", "notebook", "commit"]
-        told = f"Data: {self.made.data_notice}"
-        grid = html_grid(header, lines, caption=told, text=6)
+        grid = html_grid(header, lines, caption=about_data(self.made.data_notice), text=6)
         return shown + many("Where each row comes from", grid)
 
     def _repr_markdown_(self) -> str:

@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 from pasdedeux.base.checks import choice, nearest, refuse
 from pasdedeux.base.files import write_text
 from pasdedeux.base.profiles import PROFILES
-from pasdedeux.report.markup import html_grid, latex_grid, markdown_grid
+from pasdedeux.report.markup import about_data, html_grid, latex_grid, markdown_grid
 from pasdedeux.report.reference import Reference
 
 Verdict = Literal["match", "trend", "mismatch", "not run", "quoted", ""]
@@ -118,7 +118,7 @@ class Table:
     @property
     def full_caption(self) -> str:
         """Caption, data and profile in one text."""
-        return f"{self.caption} Data: {self.data_notice} Profile: {self.profile}."
+        return f"{self.caption} {about_data(self.data_notice)} Profile: {self.profile}."
 
     def _grid(self) -> tuple[list[str], list[list[str]]]:
         at = {(cell.row, cell.column): cell for cell in self.cells}
