@@ -126,7 +126,7 @@ def test_the_report_calls_a_verdict_as_the_rule_says(first: Part, second: Part) 
     leans = all(part.leans for part in (first, second) if part.verdict == "undecided")
     names["undecided"] = "trend only" if leans else "inconclusive"
     assert there == names[here]
-    assert f" {here} " in IN_REPORT
+    assert f'"{here}"' in IN_REPORT
     assert there in IN_REPORT
 
 

@@ -35,9 +35,9 @@ RULE = (
     "not run: a measurement is missing."
 )
 IN_REPORT = (
-    "The report of all papers calls holds reproduced, does not hold not reproduced and not run not "
-    "testable here; undecided is trend only where every part that is not clear leans to the "
-    "claimed side (80 % level), and otherwise inconclusive."
+    'In the report of all papers "holds" is called reproduced, "does not hold" not reproduced, '
+    '"not run" not testable here; "undecided" is called trend only where every part that is not '
+    "clear leans to the claimed side (80 % level), and otherwise inconclusive."
 )
 NOTHING = 1e-9  # a difference below is rounding, and none
 ORDER: tuple[Outcome, ...] = ("does not hold", "not run", "undecided", "holds")
