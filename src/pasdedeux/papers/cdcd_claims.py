@@ -46,8 +46,8 @@ RULE = (
     "Differences are paired: same seed, same clip. holds / does not hold: the 95 % t interval over "
     "seeds and the 95 % bootstrap interval over clips (seeds averaged) both leave out 0, on the "
     "claimed side / on the other one, in every part / in one part; undecided: either includes 0, "
-    "or there is one seed only; not run: a measurement is missing. Genre is asked in database B, as "
-    "printed, and where both play tokens in C too, which was added when B had told nothing apart."
+    "or there is one seed only; not run: a measurement is missing. Genre is asked in database B, "
+    "as printed, and where both play tokens in C too, added when B had told nothing apart."
 )
 ONSETS, CODED = "Onset F1", "Accuracy in C"
 FIELDS = {
