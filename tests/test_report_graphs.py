@@ -51,6 +51,13 @@ def test_a_legend_that_would_lie_on_a_line_stands_above_all_panels() -> None:
     assert free.legends == []
 
 
+def test_a_label_has_one_colour_in_all_panels() -> None:
+    line = ([0, 1], [0, 1])
+    drawn = lines({"one": {"b": line}, "both": {"a": line, "b": line}}, x="update")
+    (alone,), (other, same) = (axes.lines for axes in drawn.axes)
+    assert alone.get_color() == same.get_color() != other.get_color()
+
+
 def test_histograms_share_their_bins() -> None:
     drawn = histograms(
         {"a": [0.0, 1.0, 1.0], "b": torch.tensor([4.0])}, x="value", bins=4, mark=2.0

@@ -72,8 +72,8 @@ def lines(
     """Return one panel for each quantity: its name above it, and a line of (x, y) for each label.
 
     `x` names the horizontal axis of all; `scale` says which axes are logarithmic; `levels` are
-    dashed horizontal lines with their names, in every panel. A legend is not repeated; where it
-    would lie on a line it stands above the panels.
+    dashed horizontal lines with their names, in every panel. A label has one colour and mark in all
+    panels. A legend is not repeated; where it would lie on a line it stands above the panels.
     """
     choice("scale", scale, ("linear", "x", "y", "both"))
     refuse(not panels, "lines needs at least one panel.")
@@ -81,8 +81,10 @@ def lines(
     with mpl.rc_context(STYLE):
         drawn = picture(width * len(panels) + 0.2, 2.8)
         grid, told = drawn.subplots(1, len(panels), squeeze=False)[0], []
+        labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
         for axes, (title, curves) in zip(grid, panels.items(), strict=True):
-            for place, (label, (across, up)) in enumerate(curves.items()):
+            for label, (across, up) in curves.items():
+                place = labels.index(label)
                 style = {"color": SEED_COLOURS[place % len(SEED_COLOURS)], "linewidth": 1.4}
                 mark = MARKS[place % len(MARKS)] if marks else None
                 axes.plot(_array(across), _array(up), label=label, marker=mark, ms=4, **style)
