@@ -56,7 +56,8 @@ def test_nobody_asked_leaves_every_cell_of_people_not_run(test):
     assert nobody.notes == (asked.NOBODY,)
     told = {"data_notice": "none.", "profile": "quick"}
     table = asked.of_people(test, nobody, **told)
-    assert {cell.verdict for cell in table.cells} == {"not run"}
+    assert {cell.verdict for cell in table.cells if cell.paper} == {"not run"}
+    assert {cell.mean for cell in table.cells} == {None}
     _, lines = asked.beside(test, nobody, **told)._grid()
     mine = [line[2:] for line in lines if line[1].startswith("people, here")]
     assert len(mine) == len(asked.printed(test).rows)

@@ -19,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -29,7 +30,7 @@ from pasdedeux.base import device
 from pasdedeux.base.checks import choice, refuse
 from pasdedeux.base.seeding import generator, number
 from pasdedeux.data import tiktok
-from pasdedeux.diffusion.contrast import Noised, objective
+from pasdedeux.diffusion.contrast import Contrast, Noised, objective
 from pasdedeux.diffusion.discrete import corrupted
 from pasdedeux.diffusion.negative import shuffled
 from pasdedeux.diffusion.schedule import Schedule
@@ -155,7 +156,10 @@ def table_8(
         motion=parameters(network.conditioning.motion),
         idle=parameters(whole.denoiser) - parameters(built.denoiser),
         operations=operations,
-        bytes=everything + saved + settings.batch * _loss_bytes(settings, sizes),
+        bytes=everything
+        + saved
+        + settings.batch
+        * _loss_bytes(settings.contrast, settings.diffusion_steps, sizes.codes, sizes.tokens),
         v100_days=settings.steps * operations / (V100_PEAK * share * DAY),
     )
 
@@ -211,10 +215,12 @@ def problem(settings: CdcdSettings, sizes: Sizes, batch: int) -> Problem:
     return Problem(schedule, noised, made)
 
 
-def _loss_bytes(settings: CdcdSettings, sizes: Sizes) -> int:
+@cache
+def _loss_bytes(contrast: Contrast, diffusion_steps: int, codes: int, tokens: int) -> int:
     """Return what autograd keeps of the losses of one clip."""
-    one = problem(settings, sizes, 1)
-    logits = torch.zeros(1, sizes.codes, sizes.tokens, requires_grad=True)
+    settings = CdcdSettings(contrast=contrast, diffusion_steps=diffusion_steps)
+    one = problem(settings, AIST._replace(codes=codes, tokens=tokens), 1)
+    logits = torch.zeros(1, codes, tokens, requires_grad=True)
     return kept_bytes(lambda: torch.stack([*one.total(settings, logits).values()]))
 
 
