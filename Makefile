@@ -70,7 +70,8 @@ reproduce: setup
 
 # files of tests in as many processes as there are processors, at most 4: each takes 2 GB
 test: setup
-	@$(IN) -m pytest --numprocesses=$(CORES:all=auto) --maxprocesses=4 --dist=loadfile
+	@$(IN) -m pytest --numprocesses=$(CORES:all=auto) --maxprocesses=4 --dist=loadfile \
+		--no-loadscope-reorder
 
 lab: setup
 	@$(IN) -m jupyterlab notebooks
