@@ -99,16 +99,20 @@ class Difference(NamedTuple):
         return Evidence(told, self.mean, self.n, self.ends, self.leaning)
 
 
+def per_clip(kept: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, " _"]]:
+    """Return the scores in percent of the fields of a `cdcd_evaluate.Performed`."""
+    return {name: PERCENT * np.asarray(kept[field], float) for name, field in FIELDS.items()}
+
+
 def scores(
     measured: Iterable[Measured],
     rows: Mapping[str, str],
-    score: Callable[[Mapping[str, np.ndarray]], PerClip] | None = None,
+    score: Callable[[Mapping[str, np.ndarray]], PerClip] = per_clip,
 ) -> dict[str, dict[int, PerClip]]:
     """Return the scores of each clip by row and seed, from the records that `engine.study` kept.
 
-    `rows` maps a row to its system; `score` makes scores of a record, `per_clip` unless given.
+    `rows` maps a row to its system; `score` makes scores of a record.
     """
-    score = score or per_clip
     held: dict[str, dict[int, PerClip]] = {}
     for one in measured:
         for row in (row for row, system in rows.items() if system == one.system):
@@ -116,11 +120,6 @@ def scores(
             with np.load(place.with_suffix(".npz"), allow_pickle=False) as kept:
                 held.setdefault(row, {})[one.seed] = score(kept)
     return held
-
-
-def per_clip(kept: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, " _"]]:
-    """Return the scores in percent of the fields of a `cdcd_evaluate.Performed`."""
-    return {name: PERCENT * np.asarray(kept[field], float) for name, field in FIELDS.items()}
 
 
 def other_songs(passes: Iterable[Performed]) -> dict[str, Float[np.ndarray, " _"]]:
