@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pasdedeux.diffusion.contrast import Contrast
 from pasdedeux.papers import cdcd_cost as cost
-from pasdedeux.papers.cdcd_networks import Sizes
+from pasdedeux.papers.cdcd_networks import Asked, Network, Sizes
 from pasdedeux.papers.cdcd_settings import CdcdSettings
 from pasdedeux.report.reference import reference
 
@@ -102,6 +103,28 @@ def test_operations_are_those_of_the_matrix_products():
     expected = 3 * 2 * B * (linear + attention + single)
     apart = cost.table_8(deeper, SIZES).operations - cost.table_8(settings, SIZES).operations
     assert apart == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("form", cost.FORMS)
+@pytest.mark.parametrize("changed", [{}, {"layout": "temporal"}, {"condition": "frozen"}])
+def test_what_is_counted_on_two_layers_is_that_of_a_whole_network(form, changed):
+    settings = replace(TINY, layers=5, **changed)
+    with torch.device("meta"):
+        whole = Network(settings, SIZES) if form == "built" else cost.released(settings, SIZES)
+        noisy = torch.zeros(settings.batch, SIZES.tokens, dtype=torch.long)
+        t = torch.ones(settings.batch, dtype=torch.long)
+        motion = torch.zeros(settings.batch, SIZES.frames, SIZES.features)
+    counter = FlopCounterMode(display=False)
+    with counter:
+        saved = cost.kept_bytes(lambda: whole(noisy, t, Asked(motion, t - 1, None)), whole)
+    found = cost.table_8(settings, SIZES, form=form)
+    assert found.parameters == sum(p.numel() for p in whole.parameters() if p.requires_grad)
+    assert found.operations == counter.get_total_flops()
+    logits = torch.zeros(1, SIZES.codes, SIZES.tokens, requires_grad=True)
+    one = cost.problem(settings, SIZES, 1)
+    losses = cost.kept_bytes(lambda: torch.stack([*one.total(settings, logits).values()]))
+    weights = 4 * (4 * found.parameters + cost.parameters(whole))
+    assert found.bytes == weights + saved + settings.batch * losses
 
 
 def test_days_follow_from_operations_as_stated():

@@ -131,13 +131,14 @@ def music_settings(
 ) -> CdcdSettings:
     """Return the diffusion's settings at `profile` on `corpus`, seeds moved by `seed`.
 
-    Real dances are taken of all genres: the few of `quick` are those of the synthetic corpus. Its
-    updates are cut to two thirds: a codec and seven trainings share three minutes.
+    Real dances are taken of all genres: the few of `quick` are those of the synthetic corpus. It
+    has fewer updates and clips here: a codec and seven trainings share three minutes.
     """
     chosen = profile_settings(CdcdSettings, profile, device=device)
     if profile == "quick":
-        codec = replace(chosen.codec, steps=2 * chosen.codec.steps // 3)
-        chosen = replace(chosen, steps=2 * chosen.steps // 3, codec=codec)
+        codec = replace(chosen.codec, steps=80, samples=4096, batch=4)
+        few = replace(chosen.clips, most_clips=64)
+        chosen = replace(chosen, steps=30, clips=few, codec=codec)
     real = any(sources.found(name) for name in REAL) if corpus == "auto" else corpus in REAL
     return replace(
         chosen,
@@ -198,7 +199,10 @@ def settings_of(fit: Fit, profile: str, like: CdcdSettings) -> MusicTraining:
     clips = replace(like.clips, seconds=fit.seconds)
     if fit.system != DIFFUSION:
         shared = {name: getattr(like, name) for name in SHARED}
-        return profile_settings(RIVALS[fit.system][1], profile, clips=clips, **shared)
+        rival = profile_settings(RIVALS[fit.system][1], profile, clips=clips, **shared)
+        if profile == "quick":
+            rival = replace(rival, steps=rival.steps // 3, batch=max(1, rival.batch // 2))
+        return rival
     weights = dict.fromkeys(like.contrast.weights, 0.0)
     if fit.contrast != "vanilla":
         weights[fit.contrast.replace("-", "_")] = fit.weight

@@ -119,9 +119,8 @@ def released(settings: CdcdSettings, sizes: Sizes) -> Network:
     it; every normalisation that the step sets has a table of steps of its own, and those beyond the
     first are only there to be counted.
     """
-    network, config = Network(settings, sizes), denoiser_config(settings, sizes)
-    positions = max(2, config.condition_positions)  # more than one: the general attention
-    network.denoiser = Denoiser(replace(config, condition_positions=positions))
+    network = Network(settings, sizes)
+    network.denoiser, config = _general(settings, sizes), network.denoiser.config
     parts = network.denoiser.modules()
     stepped = [part for part in parts if isinstance(part, Norm) and part.modulation is not None]
     network.tables = nn.ModuleList(
@@ -130,37 +129,65 @@ def released(settings: CdcdSettings, sizes: Sizes) -> Network:
     return network
 
 
+def _general(settings: CdcdSettings, sizes: Sizes) -> Denoiser:
+    config = denoiser_config(settings, sizes)
+    positions = max(2, config.condition_positions)  # more than one: the general attention
+    return Denoiser(replace(config, condition_positions=positions))
+
+
 def table_8(
     settings: CdcdSettings, sizes: Sizes = AIST, *, share: float = SHARE, form: str = "built"
 ) -> Cost:
     """Return what a training with `settings` costs on clips of the given sizes.
 
-    `form` is one of `FORMS`.
+    `form` is one of `FORMS`. Counted with one layer and with two: each further one adds the same.
     """
     refuse(not 0 < share <= 1, f"share must lie in (0, 1], got {share}.")
     choice("form", form, FORMS)
+    first, second = (_counted(replace(settings, layers=n), sizes, form) for n in (1, 2))
+    further = settings.layers - 1
+    network = Counted(*(a + further * (b - a) for a, b in zip(first, second, strict=True)))
+    losses = _loss_bytes(settings.contrast, settings.diffusion_steps, sizes.codes, sizes.tokens)
+    everything = FLOAT * (4 * network.learnt + network.parameters)
+    return Cost(
+        parameters=network.learnt,
+        motion=network.motion,
+        idle=network.idle,
+        operations=network.operations,
+        bytes=everything + network.saved + settings.batch * losses,
+        v100_days=settings.steps * network.operations / (V100_PEAK * share * DAY),
+    )
+
+
+class Counted(NamedTuple):
+    """What was counted on a network: parameters, operations of an update, and bytes kept for it."""
+
+    learnt: int
+    parameters: int
+    motion: int
+    idle: int
+    operations: int
+    saved: int
+
+
+def _counted(settings: CdcdSettings, sizes: Sizes, form: str) -> Counted:
     with torch.device("meta"):
-        built, whole = Network(settings, sizes), released(settings, sizes)
-        network = built if form == "built" else whole
+        network = (Network if form == "built" else released)(settings, sizes)
+        idle = parameters(_general(settings, sizes))
+        idle -= parameters(Denoiser(denoiser_config(settings, sizes)))
         noisy = torch.zeros(settings.batch, sizes.tokens, dtype=torch.long)
         t = torch.ones(settings.batch, dtype=torch.long)
         asked = _asked(settings, sizes)
-        counter = FlopCounterMode(display=False)
-        with counter:
-            saved = kept_bytes(lambda: network(noisy, t, asked), network)
-    learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    everything = FLOAT * (4 * learnt + parameters(network))
-    operations = counter.get_total_flops()
-    return Cost(
-        parameters=learnt,
+    counter = FlopCounterMode(display=False)
+    with counter:
+        saved = kept_bytes(lambda: network(noisy, t, asked), network)
+    return Counted(
+        learnt=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        parameters=parameters(network),
         motion=parameters(network.conditioning.motion),
-        idle=parameters(whole.denoiser) - parameters(built.denoiser),
-        operations=operations,
-        bytes=everything
-        + saved
-        + settings.batch
-        * _loss_bytes(settings.contrast, settings.diffusion_steps, sizes.codes, sizes.tokens),
-        v100_days=settings.steps * operations / (V100_PEAK * share * DAY),
+        idle=idle,
+        operations=counter.get_total_flops(),
+        saved=saved,
     )
 
 

@@ -45,10 +45,14 @@ def step_matrix(schedule: Schedule, t: int) -> Float[Tensor, "C C"]:
 
 def steps_matrix(schedule: Schedule, t: int) -> Float[Tensor, "C C"]:
     """Return the product Q_1 Q_2 .. Q_t: q(z_t = j | z_0 = i), the identity at t = 0."""
-    made = torch.eye(schedule.codes + 1, dtype=torch.float64)
-    for step in range(1, t + 1):
-        made = made @ step_matrix(schedule, step)
-    return made
+    return _products(schedule, t)[-1]
+
+
+def _products(schedule: Schedule, t: int) -> list[Float[Tensor, "C C"]]:
+    """Return the products of none, one, .. and all of Q_1 to Q_t."""
+    steps = (step_matrix(schedule, step) for step in range(1, t + 1))
+    first = torch.eye(schedule.codes + 1, dtype=torch.float64)
+    return list(itertools.accumulate(steps, torch.matmul, initial=first))
 
 
 def _matrix(K: int, alpha: float, beta: float, gamma: float) -> Float[Tensor, "C C"]:
@@ -187,8 +191,8 @@ class Pieces:
         K, has = self.codes, torch.nn.functional.one_hot(self.tokens, self.codes).double()
         refuse(schedule.codes != K, f"schedule has {schedule.codes} codes, the pieces {K}.")
         refuse(not 0 <= blur < 1, f"blur must lie in [0, 1), got {blur}.")
-        tables = [steps_matrix(schedule, t).log() for t in range(schedule.steps + 1)]
-        logs, weights = torch.stack(tables), self.weights.double().log()
+        logs = torch.stack(_products(schedule, schedule.steps)).log()
+        weights = self.weights.double().log()
 
         def told(noisy: Tensor, t: Tensor) -> Tensor:
             seen = logs[t[:, None, None], self.tokens[None], noisy[:, None]].sum(-1)
