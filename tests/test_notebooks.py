@@ -18,6 +18,8 @@ import tiny
 from pasdedeux.engine.notebooks import NOTEBOOKS, ordered
 
 SECONDS_A_CELL = 300
+# pytest without a module that takes 2 s at each start, see `pasdedeux.cli.main`
+PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
 READ_BY_OTHERS = ("11_dual_tables", "21_fusiongan_tables")
 
 
@@ -28,7 +30,7 @@ def _judge(root, name, needed):
     words = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_A_CELL}"]
     plain = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "-q"]
     where = {"cwd": root, "env": environment, "capture_output": True, "text": True, "check": False}
-    nbval = [sys.executable, "-m", "pytest", *words, *plain, f"notebooks/{name}.ipynb"]
+    nbval = [sys.executable, "-c", PYTEST, *words, *plain, f"notebooks/{name}.ipynb"]
     done = subprocess.run(nbval, **where)
     if name in READ_BY_OTHERS:  # where this fails, the notebook that reads it says so
         subprocess.run(tiny.command("run", name[:2], "--profile", "quick"), **where)
