@@ -1,5 +1,11 @@
 """One torch thread and the same drawn examples in every run: exact repeats on two busy cores."""
 
+import os
+
+# before torch reads it, and for what tests start: several processes, each with as many threads as
+# there are processors, wait for each other (three notebooks at once took 1.6 times the CPU time)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from hypothesis import settings
