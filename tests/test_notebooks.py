@@ -18,7 +18,7 @@ import tiny
 from pasdedeux.engine.notebooks import NOTEBOOKS, ordered
 
 SECONDS_A_CELL = 300
-# pytest without a module that takes 2 s at each start, see `pasdedeux.cli.main`
+# pytest without a module that takes 1.7 s at each start, see `pasdedeux.cli.main`
 PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
 READ_BY_OTHERS = ("11_dual_tables", "21_fusiongan_tables")
 

@@ -132,7 +132,7 @@ def music_settings(
     """Return the diffusion's settings at `profile` on `corpus`, seeds moved by `seed`.
 
     Real dances are taken of all genres: the few of `quick` are those of the synthetic corpus. It
-    has fewer updates and clips here: a codec and seven trainings share three minutes.
+    has fewer updates and clips here: a codec and seven systems share three minutes.
     """
     chosen = profile_settings(CdcdSettings, profile, device=device)
     if profile == "quick":

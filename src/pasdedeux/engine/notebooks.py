@@ -160,7 +160,7 @@ NOTEBOOKS: tuple[Notebook, ...] = (
         ),
         corpora=("tang", "aistpp"),
         gpu=True,
-        minutes={"quick": 1.2, "laptop": 6.0},
+        minutes={"quick": 0.8, "laptop": 6.0},
     ),
     Notebook(
         "31_discrete_diffusion", minutes={"quick": 0.3, "laptop": 0.3, "gpu": 0.3, "paper": 0.3}
